@@ -491,7 +491,10 @@ func (x *ExistingTransfer) GetIndex() uint64 {
 type LookupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 8190 transfer ids.
-	Ids           []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Only transfers to or from accounts at or below this path count. Empty is
+	// /account.
+	Under         string `protobuf:"bytes,2,opt,name=under,proto3" json:"under,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,9 +536,16 @@ func (x *LookupRequest) GetIds() []string {
 	return nil
 }
 
+func (x *LookupRequest) GetUnder() string {
+	if x != nil {
+		return x.Under
+	}
+	return ""
+}
+
 type LookupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Those that exist and that the caller may read, in the order asked for.
+	// Those that exist, in the order asked for.
 	Transfers     []*RecordedTransfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1222,9 +1232,10 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\bexisting\x18\x03 \x03(\v2\x1d.acquired.v1.ExistingTransferR\bexisting\"D\n" +
 	"\x10ExistingTransfer\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\rR\bposition\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\x04R\x05index\"!\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"7\n" +
 	"\rLookupRequest\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"M\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x14\n" +
+	"\x05under\x18\x02 \x01(\tR\x05under\"M\n" +
 	"\x0eLookupResponse\x12;\n" +
 	"\ttransfers\x18\x01 \x03(\v2\x1d.acquired.v1.RecordedTransferR\ttransfers\"z\n" +
 	"\x10RecordedTransfer\x121\n" +

@@ -378,6 +378,158 @@ func (x *Detail) GetValue() string {
 	return ""
 }
 
+type TickRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TickRequest) Reset() {
+	*x = TickRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TickRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TickRequest) ProtoMessage() {}
+
+func (x *TickRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TickRequest.ProtoReflect.Descriptor instead.
+func (*TickRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{6}
+}
+
+type TickResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TickResponse) Reset() {
+	*x = TickResponse{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TickResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TickResponse) ProtoMessage() {}
+
+func (x *TickResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TickResponse.ProtoReflect.Descriptor instead.
+func (*TickResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{7}
+}
+
+type RaiseFormatRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseFormatRequest) Reset() {
+	*x = RaiseFormatRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseFormatRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseFormatRequest) ProtoMessage() {}
+
+func (x *RaiseFormatRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseFormatRequest.ProtoReflect.Descriptor instead.
+func (*RaiseFormatRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RaiseFormatRequest) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+type RaiseFormatResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseFormatResponse) Reset() {
+	*x = RaiseFormatResponse{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseFormatResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseFormatResponse) ProtoMessage() {}
+
+func (x *RaiseFormatResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseFormatResponse.ProtoReflect.Descriptor instead.
+func (*RaiseFormatResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{9}
+}
+
 var File_acquired_state_v1_log_proto protoreflect.FileDescriptor
 
 const file_acquired_state_v1_log_proto_rawDesc = "" +
@@ -406,7 +558,12 @@ const file_acquired_state_v1_log_proto_rawDesc = "" +
 	"\adetails\x18\x03 \x03(\v2\x19.acquired.state.v1.DetailR\adetails\"0\n" +
 	"\x06Detail\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05valueB*Z(acquired/proto/acquired/state/v1;statev1b\x06proto3"
+	"\x05value\x18\x02 \x01(\tR\x05value\"\r\n" +
+	"\vTickRequest\"\x0e\n" +
+	"\fTickResponse\",\n" +
+	"\x12RaiseFormatRequest\x12\x16\n" +
+	"\x06format\x18\x01 \x01(\rR\x06format\"\x15\n" +
+	"\x13RaiseFormatResponseB*Z(acquired/proto/acquired/state/v1;statev1b\x06proto3"
 
 var (
 	file_acquired_state_v1_log_proto_rawDescOnce sync.Once
@@ -420,14 +577,18 @@ func file_acquired_state_v1_log_proto_rawDescGZIP() []byte {
 	return file_acquired_state_v1_log_proto_rawDescData
 }
 
-var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_acquired_state_v1_log_proto_goTypes = []any{
-	(*Entry)(nil),   // 0: acquired.state.v1.Entry
-	(*Command)(nil), // 1: acquired.state.v1.Command
-	(*Caller)(nil),  // 2: acquired.state.v1.Caller
-	(*Grant)(nil),   // 3: acquired.state.v1.Grant
-	(*Fault)(nil),   // 4: acquired.state.v1.Fault
-	(*Detail)(nil),  // 5: acquired.state.v1.Detail
+	(*Entry)(nil),               // 0: acquired.state.v1.Entry
+	(*Command)(nil),             // 1: acquired.state.v1.Command
+	(*Caller)(nil),              // 2: acquired.state.v1.Caller
+	(*Grant)(nil),               // 3: acquired.state.v1.Grant
+	(*Fault)(nil),               // 4: acquired.state.v1.Fault
+	(*Detail)(nil),              // 5: acquired.state.v1.Detail
+	(*TickRequest)(nil),         // 6: acquired.state.v1.TickRequest
+	(*TickResponse)(nil),        // 7: acquired.state.v1.TickResponse
+	(*RaiseFormatRequest)(nil),  // 8: acquired.state.v1.RaiseFormatRequest
+	(*RaiseFormatResponse)(nil), // 9: acquired.state.v1.RaiseFormatResponse
 }
 var file_acquired_state_v1_log_proto_depIdxs = []int32{
 	1, // 0: acquired.state.v1.Entry.commands:type_name -> acquired.state.v1.Command
@@ -452,7 +613,7 @@ func file_acquired_state_v1_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_state_v1_log_proto_rawDesc), len(file_acquired_state_v1_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,162 @@
+package kv
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+)
+
+// indexer is an index as its table sees it.
+type indexer interface {
+	// update is called with the record before and after a change of it; nil is
+	// no record.
+	update(tx *Tx, key []byte, before, after any)
+}
+
+// Index finds the records of a table by something else than their key. It
+// keeps itself. The index of a resident table is in memory only, and made anew
+// when a store is opened.
+type Index[I Key, V any] struct {
+	of, t *table
+	terms func(v V, add func(I))
+	// unique indexes have the key of the record as the value of an entry;
+	// others have it at the end of the entry's key, behind the term.
+	unique bool
+}
+
+// entry is the value of an entry of an index: the full key of a record.
+type entry string
+
+// NewUnique declares an index in which a term leads to one record. A second
+// record with a term is a broken invariant: the node stops. For a stored table
+// this is not looked up again: look with Find before a record is put.
+func NewUnique[I Key, K Key, V any](schema *Schema, of *Table[K, V], name string, term func(V) I) *Index[I, V] {
+	index := newIndex[I](schema, of, name, func(v V, add func(I)) { add(term(v)) })
+	index.unique = true
+	return index
+}
+
+// NewIndex declares an index in which a term leads to any number of records,
+// and a record has the terms that are added.
+func NewIndex[I Key, K Key, V any](schema *Schema, of *Table[K, V], name string, terms func(v V, add func(I))) *Index[I, V] {
+	return newIndex(schema, of, name, terms)
+}
+
+func newIndex[I Key, K Key, V any](schema *Schema, of *Table[K, V], name string, terms func(V, func(I))) *Index[I, V] {
+	codec := Codec[entry]{
+		Append: func(b []byte, e entry) []byte { return append(b, e[len(of.t.prefix):]...) },
+		Decode: func(b []byte) (entry, error) { return entry(string(of.t.prefix) + string(b)), nil },
+	}
+	// The state hash covers the records; the index follows from them.
+	t := NewTable(schema, name, codec, func(entry) StringKey { panic("index") }, of.t.kind|Bookkeeping).t
+	index := &Index[I, V]{of: of.t, t: t, terms: terms}
+	t.memoryOnly = t.resident()
+	of.t.indexes = append(of.t.indexes, index)
+	return index
+}
+
+func (x *Index[I, V]) update(tx *Tx, key []byte, before, after any) {
+	if before != nil && after != nil && x.same(before.(*V), after.(*V)) {
+		return
+	}
+	if before != nil {
+		x.terms(*before.(*V), func(term I) {
+			at := x.at(term, key)
+			tx.change(x.t, string(at), tx.value(x.t, at), nil)
+		})
+	}
+	if after != nil {
+		x.terms(*after.(*V), func(term I) { x.add(tx, term, key) })
+	}
+}
+
+// same says whether both records have the same terms, in which case the index
+// does not change: balances change far more often than paths.
+func (x *Index[I, V]) same(before, after *V) bool {
+	var room [2 * keyRoom]byte
+	terms := room[:0]
+	x.terms(*before, func(term I) { terms = term.AppendKey(terms) })
+	rest, equal := terms, true
+	x.terms(*after, func(term I) {
+		var one [keyRoom]byte
+		b := term.AppendKey(one[:0])
+		if !equal || !bytes.HasPrefix(rest, b) {
+			equal = false
+			return
+		}
+		rest = rest[len(b):]
+	})
+	return equal && len(rest) == 0
+}
+
+func (x *Index[I, V]) add(tx *Tx, term I, key []byte) {
+	at := x.at(term, key)
+	e := entry(key)
+	if !x.unique {
+		e = entry(x.of.prefix)
+	} else if x.t.resident() && tx.value(x.t, at) != nil {
+		panic(fmt.Sprintf("state: index %s: two records at %q", x.t.name, at))
+	}
+	tx.change(x.t, string(at), nil, &e)
+}
+
+// at is the full key of the entry that leads from the term to the record.
+func (x *Index[I, V]) at(term I, key []byte) []byte {
+	at := term.AppendKey(append(make([]byte, 0, keyRoom), x.t.prefix...))
+	if !x.unique {
+		at = append(at, key[len(x.of.prefix):]...)
+	}
+	return at
+}
+
+// Find gives the record with the term, for a unique index.
+func (x *Index[I, V]) Find(r Reader, term I) (v V, ok bool) {
+	var room [keyRoom]byte
+	e, ok := r.value(x.t, term.AppendKey(append(room[:0], x.t.prefix...))).(*entry)
+	if !ok {
+		return v, false
+	}
+	return *x.record(r, []byte(*e)), true
+}
+
+func (x *Index[I, V]) record(r Reader, key []byte) *V {
+	v, ok := r.value(x.of, key).(*V)
+	if !ok {
+		panic(fmt.Sprintf("state: index %s leads to %q, which does not exist", x.t.name, key))
+	}
+	return v
+}
+
+// Scan gives the records with the term, for an index that is not unique, in the
+// order of their keys or backward. With a non-nil after it goes on behind the
+// record with that key.
+func (x *Index[I, V]) Scan(r Reader, term I, after Key, backward bool) iter.Seq[V] {
+	prefix := term.AppendKey(append([]byte(nil), x.t.prefix...))
+	from, to := prefix, behind(prefix)
+	if after != nil {
+		cut := after.AppendKey(append([]byte(nil), prefix...))
+		if backward {
+			to = cut
+		} else {
+			from = append(cut, 0)
+		}
+	}
+	return func(yield func(V) bool) {
+		r.rows(x.t, from, to, backward)(func(at []byte, _ any) bool {
+			key := append(append(make([]byte, 0, keyRoom), x.of.prefix...), at[len(prefix):]...)
+			return yield(*x.record(r, key))
+		})
+	}
+}
+
+// behind is the first key behind all that begin with prefix.
+func behind(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		end[i]++
+		if end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	panic("state: no key is behind this prefix")
+}

@@ -1,0 +1,127 @@
+package kv
+
+import (
+	"fmt"
+	"iter"
+	"sync/atomic"
+)
+
+// Table is a typed, ordered set of records. A record knows its key.
+type Table[K Key, V any] struct {
+	t   *table
+	key func(V) K
+}
+
+// table is what the package knows of a Table without its types. Records are
+// held as pointers to V that nobody changes once they are put.
+type table struct {
+	name   string
+	slot   int // where its tree is in a version; in memory only
+	prefix []byte
+	kind   Kind
+	// memoryOnly tables are made anew when a store is opened.
+	memoryOnly bool
+
+	append func(b []byte, v any) []byte
+	decode func(b []byte) (any, error)
+	// indexes are told of every change.
+	indexes []indexer
+}
+
+// slots counts the tables of the process.
+var slots atomic.Int32
+
+// NewTable declares a table of the schema. The name goes to disk, as the
+// beginning of every key: never change it.
+func NewTable[K Key, V any](schema *Schema, name string, codec Codec[V], key func(V) K, kind Kind) *Table[K, V] {
+	t := &table{
+		name:   name,
+		slot:   int(slots.Add(1)) - 1,
+		prefix: append([]byte(name), 0),
+		kind:   kind,
+		append: func(b []byte, v any) []byte { return codec.Append(b, *v.(*V)) },
+		decode: func(b []byte) (any, error) {
+			v, err := codec.Decode(b)
+			return &v, err
+		},
+	}
+	schema.tables = append(schema.tables, t)
+	return &Table[K, V]{t: t, key: key}
+}
+
+func (t *table) resident() bool { return t.kind&Resident != 0 }
+func (t *table) hashed() bool   { return t.kind&Bookkeeping == 0 }
+
+// mustDecode reads back what the package wrote.
+func (t *table) mustDecode(key, value []byte) any {
+	v, err := t.decode(value)
+	if err != nil {
+		panic(fmt.Sprintf("state: table %s: key %q: %v", t.name, key, err))
+	}
+	return v
+}
+
+// end is the first key behind all keys of the table.
+func (t *table) end() []byte {
+	end := append([]byte(nil), t.prefix...)
+	end[len(end)-1] = 1
+	return end
+}
+
+// keyRoom is enough for most keys, so that building one stays on the stack.
+const keyRoom = 96
+
+// Get gives the record with the key.
+func (t *Table[K, V]) Get(r Reader, k K) (v V, ok bool) {
+	var room [keyRoom]byte
+	p, ok := r.value(t.t, k.AppendKey(append(room[:0], t.t.prefix...))).(*V)
+	if !ok {
+		return v, false
+	}
+	return *p, true
+}
+
+// All gives every record in the order of keys.
+func (t *Table[K, V]) All(r Reader) iter.Seq[V] {
+	return values[V](r.rows(t.t, t.t.prefix, t.t.end(), false))
+}
+
+// From gives the records in the order of keys, beginning with k or the first
+// behind it.
+func (t *Table[K, V]) From(r Reader, k K) iter.Seq[V] {
+	from := k.AppendKey(append([]byte(nil), t.t.prefix...))
+	return values[V](r.rows(t.t, from, t.t.end(), false))
+}
+
+func values[V any](rows func(yield func(key []byte, value any) bool)) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		rows(func(_ []byte, value any) bool { return yield(*value.(*V)) })
+	}
+}
+
+// Put sets the record, whether or not one with its key exists.
+func (t *Table[K, V]) Put(tx *Tx, v V) {
+	key := t.fullKey(v)
+	tx.change(t.t, key, tx.value(t.t, []byte(key)), &v)
+}
+
+// Insert sets a record of which the caller knows that no other has its key,
+// as for keys made by a command's NewID. It saves the look-up.
+func (t *Table[K, V]) Insert(tx *Tx, v V) {
+	tx.change(t.t, t.fullKey(v), nil, &v)
+}
+
+// Delete takes the record with the key away, if there is one.
+func (t *Table[K, V]) Delete(tx *Tx, k K) {
+	key := k.AppendKey(append([]byte(nil), t.t.prefix...))
+	before := tx.value(t.t, key)
+	if before == nil {
+		return
+	}
+	tx.change(t.t, string(key), before, nil)
+}
+
+func (t *Table[K, V]) fullKey(v V) string {
+	var room [keyRoom]byte
+	return string(t.key(v).AppendKey(append(room[:0], t.t.prefix...)))
+}

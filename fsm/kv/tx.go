@@ -1,0 +1,237 @@
+package kv
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/google/btree"
+)
+
+// Tx builds the next version of a store. One goroutine uses it; at most one Tx
+// of a store is open at a time.
+type Tx struct {
+	store *Store
+	base  *version
+	roots []*btree.BTreeG[row]
+	// cloned says which trees are the transaction's own; the others are those
+	// of the base and must not be changed.
+	cloned []bool
+	// changes is everything that was done, in order; latest leads from a full
+	// key to the newest change of it.
+	changes []change
+	latest  map[string]int
+	// loading: the records come from the engine, so they are not written again.
+	loading bool
+	// sealed: the hash is made.
+	sealed bool
+	hash   Hash
+	writes []Write
+}
+
+type change struct {
+	table *table
+	key   string // with prefix
+	// before and value are pointers to records; nil is none.
+	before, value any
+	// previous is the change of the same key before this one, or -1.
+	previous int
+}
+
+// Begin starts the next version.
+func (s *Store) Begin() *Tx {
+	base := s.current.Load()
+	return &Tx{
+		store: s, base: base, roots: slices.Clone(base.roots), cloned: make([]bool, s.width),
+		latest: make(map[string]int),
+	}
+}
+
+// Step runs do and, when it returns an error, takes back everything it changed.
+// The error is returned as it is.
+func (tx *Tx) Step(do func() error) error {
+	mark := len(tx.changes)
+	err := do()
+	if err != nil {
+		tx.undo(mark)
+	}
+	return err
+}
+
+func (tx *Tx) undo(mark int) {
+	for i := len(tx.changes) - 1; i >= mark; i-- {
+		c := &tx.changes[i]
+		if c.table.resident() {
+			tx.setTree(c.table, c.key, c.before)
+		}
+		if c.previous < 0 {
+			delete(tx.latest, c.key)
+			continue
+		}
+		tx.latest[c.key] = c.previous
+	}
+	clear(tx.changes[mark:])
+	tx.changes = tx.changes[:mark]
+}
+
+// change records that the value at key becomes value.
+func (tx *Tx) change(t *table, key string, before, value any) {
+	if tx.sealed && t.hashed() {
+		panic("state: a change after the hash was made: " + t.name)
+	}
+	if t.resident() {
+		tx.setTree(t, key, value)
+	}
+	if !tx.loading {
+		previous, ok := tx.latest[key]
+		if !ok {
+			previous = -1
+		}
+		tx.latest[key] = len(tx.changes)
+		tx.changes = append(tx.changes, change{table: t, key: key, before: before, value: value, previous: previous})
+	}
+	for _, index := range t.indexes {
+		index.update(tx, []byte(key), before, value)
+	}
+}
+
+func (tx *Tx) setTree(t *table, key string, value any) {
+	if !tx.cloned[t.slot] {
+		tx.roots[t.slot] = tx.roots[t.slot].Clone()
+		tx.cloned[t.slot] = true
+	}
+	r := row{key: key[len(t.prefix):], value: value}
+	if value == nil {
+		tx.roots[t.slot].Delete(r)
+		return
+	}
+	tx.roots[t.slot].ReplaceOrInsert(r)
+}
+
+func (tx *Tx) value(t *table, key []byte) any {
+	if t.resident() {
+		found, _ := tx.roots[t.slot].Get(row{key: string(key[len(t.prefix):])})
+		return found.value
+	}
+	if i, ok := tx.latest[string(key)]; ok {
+		return tx.changes[i].value
+	}
+	return tx.base.stored(t, key)
+}
+
+func (tx *Tx) rows(t *table, from, to []byte, backward bool) func(func([]byte, any) bool) {
+	if t.resident() {
+		// A tree must not change while it is scanned; its clone does not.
+		tree := tx.roots[t.slot].Clone()
+		return treeRows(tree, t, from, to, backward)
+	}
+	return tx.merged(t, from, to, backward)
+}
+
+// merged gives the stored rows with the changes of this transaction over them.
+func (tx *Tx) merged(t *table, from, to []byte, backward bool) func(func([]byte, any) bool) {
+	var changed []string
+	for i, c := range tx.changes {
+		inside := c.table == t && c.key >= string(from) && c.key < string(to)
+		if inside && tx.latest[c.key] == i {
+			changed = append(changed, c.key)
+		}
+	}
+	sort.Strings(changed)
+	if backward {
+		slices.Reverse(changed)
+	}
+	ahead := func(a string, b []byte) bool { return (a < string(b)) != backward }
+	return func(yield func([]byte, any) bool) {
+		emit := func(key string) bool {
+			value := tx.changes[tx.latest[key]].value
+			return value == nil || yield([]byte(key), value)
+		}
+		for key, value := range tx.base.snapshot.Scan(from, to, backward) {
+			for len(changed) > 0 && changed[0] != string(key) && ahead(changed[0], key) {
+				if !emit(changed[0]) {
+					return
+				}
+				changed = changed[1:]
+			}
+			if len(changed) > 0 && changed[0] == string(key) {
+				if !emit(changed[0]) {
+					return
+				}
+				changed = changed[1:]
+				continue
+			}
+			if !yield(key, t.mustDecode(key, value)) {
+				return
+			}
+		}
+		for _, key := range changed {
+			if !emit(key) {
+				return
+			}
+		}
+	}
+}
+
+// Hash gives the hash that the state will have. From here on only bookkeeping
+// tables may change.
+func (tx *Tx) Hash() Hash {
+	if !tx.sealed {
+		tx.hash = tx.base.hash
+		tx.seal(true)
+		tx.sealed = true
+	}
+	return tx.hash
+}
+
+// Commit makes what was built the current version. The transaction is over.
+func (tx *Tx) Commit() {
+	hash := tx.Hash()
+	tx.seal(false)
+	if hash != tx.base.hash {
+		tx.writes = append(tx.writes, Write{Key: stateHash, Value: hash.Bytes()})
+	}
+	tx.store.engine.Commit(tx.writes)
+	tx.store.publish(&version{store: tx.store, roots: tx.roots, snapshot: tx.store.engine.Snapshot(), hash: hash})
+}
+
+// seal turns the changes of the hashed tables, or of the others, into writes
+// and keeps the hash.
+func (tx *Tx) seal(hashed bool) {
+	var old, scratch []byte
+	for i := range tx.changes {
+		c := &tx.changes[i]
+		if c.table.hashed() != hashed || c.table.memoryOnly || tx.latest[c.key] != i {
+			continue
+		}
+		before := tx.original(c)
+		if before == nil && c.value == nil {
+			continue
+		}
+		write := Write{Key: []byte(c.key), Delete: c.value == nil}
+		if c.value != nil {
+			write.Value = c.table.append(nil, c.value)
+		}
+		tx.writes = append(tx.writes, write)
+		if !hashed {
+			continue
+		}
+		var term Hash
+		if before != nil {
+			old = c.table.append(old[:0], before)
+			term, scratch = hashRecord(scratch, write.Key, old)
+			tx.hash = tx.hash.minus(term)
+		}
+		if c.value != nil {
+			term, scratch = hashRecord(scratch, write.Key, write.Value)
+			tx.hash = tx.hash.plus(term)
+		}
+	}
+}
+
+// original is the record before the transaction, or nil.
+func (tx *Tx) original(c *change) any {
+	for c.previous >= 0 {
+		c = &tx.changes[c.previous]
+	}
+	return c.before
+}

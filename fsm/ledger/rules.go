@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+	"acquired/fsm/path"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+func needs(operation command.Operation, p path.Path) []command.Need {
+	return []command.Need{{Operation: operation, Path: p}}
+}
+
+func mayCreateAsset(_ kv.Reader, req *pb.CreateAssetRequest) ([]command.Need, error) {
+	if err := checkAsset(req.Code, req.Scale); err != nil {
+		return nil, err
+	}
+	return needs(command.Admin, Accounts), nil
+}
+
+func mayOpenAccount(_ kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, error) {
+	p, err := accountPath(req.Path)
+	if err != nil {
+		return nil, err
+	}
+	return needs(command.Write, p.Parent()), nil
+}
+
+// mayTransfer: whoever may spend from every account that pays. Being paid needs
+// no leave.
+func mayTransfer(_ kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
+	if err := checkCount(len(req.Transfers), "transfers"); err != nil {
+		return nil, err
+	}
+	var all []command.Need
+	asked := make(map[string]struct{})
+	for i, t := range req.Transfers {
+		if _, ok := asked[t.Debit]; ok {
+			continue
+		}
+		asked[t.Debit] = struct{}{}
+		p, err := accountPath(t.Debit)
+		if err != nil {
+			return nil, inTransfer(i, t, err)
+		}
+		all = append(all, command.Need{Operation: command.Spend, Path: p})
+	}
+	return all, nil
+}
+
+func mayLookUp(_ kv.Reader, req *pb.LookupRequest) ([]command.Need, error) {
+	if err := checkCount(len(req.Ids), "transfer ids"); err != nil {
+		return nil, err
+	}
+	under, err := lookupPath(req)
+	if err != nil {
+		return nil, err
+	}
+	return needs(command.Read, under), nil
+}
+
+func maySeeBalance(_ kv.Reader, req *pb.BalanceRequest) ([]command.Need, error) {
+	return mayRead(req.Path)
+}
+
+func maySeeStatement(_ kv.Reader, req *pb.StatementRequest) ([]command.Need, error) {
+	return mayRead(req.Path)
+}
+
+func mayRead(account string) ([]command.Need, error) {
+	p, err := accountPath(account)
+	if err != nil {
+		return nil, err
+	}
+	return needs(command.Read, p), nil
+}
+
+func maySeeTrialBalance(kv.Reader, *pb.TrialBalanceRequest) ([]command.Need, error) {
+	return needs(command.Read, Accounts), nil
+}
+
+// accountPath reads the path of an account, which is below /account.
+func accountPath(s string) (path.Path, error) {
+	p, err := path.Parse(s)
+	if err != nil {
+		return "", err
+	}
+	if !Accounts.Covers(p) || p == Accounts {
+		return "", fault.Invalid.New("an account is a path below %s, not %s", Accounts, p)
+	}
+	return p, nil
+}
+
+func lookupPath(req *pb.LookupRequest) (path.Path, error) {
+	if req.Under == "" {
+		return Accounts, nil
+	}
+	return path.Parse(req.Under)
+}
+
+func checkCount(n int, what string) error {
+	if n < 1 || n > MaxTransfers {
+		return fault.Invalid.New("%d %s: a request holds 1 to %d", n, what, MaxTransfers)
+	}
+	return nil
+}
