@@ -88,6 +88,17 @@ func (m *Machine) Replace(engine kv.Engine) {
 	before.Retire()
 }
 
+// Close ends the machine once nobody reads its state; the engine may then be
+// closed.
+func (m *Machine) Close() { m.store.Load().Retire() }
+
+// Pause runs do while no entry is applied, with the position of the state.
+func (m *Machine) Pause(do func(Position)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	do(m.Position())
+}
+
 // Command gives the command with the name.
 func (m *Machine) Command(name string) (*command.Definition, bool) {
 	d, ok := m.commands[name]

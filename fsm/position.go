@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"sync"
 
 	"acquired/fsm/command"
@@ -65,6 +66,22 @@ func Advance(engine kv.Engine, index, term uint64) {
 	at.index, at.term = index, term
 	positions.Put(tx, at)
 	tx.Commit()
+}
+
+// Check says whether a state that no machine has open is at the index and has
+// the hash that it is said to have.
+func Check(engine kv.Engine, index uint64, hash string) error {
+	store := kv.Open(engine, schemas()...)
+	defer store.Retire()
+	view := store.View()
+	defer view.Close()
+	if at := positionOf(view).index; at != index {
+		return fmt.Errorf("the state is at index %d, not at %d", at, index)
+	}
+	if found := view.Hash().String(); found != hash {
+		return fmt.Errorf("the state hash is %s, not %s", found, hash)
+	}
+	return nil
 }
 
 // hashes remembers the state hash after each of the newest entries.

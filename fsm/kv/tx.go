@@ -2,7 +2,7 @@ package kv
 
 import (
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/google/btree"
 )
@@ -127,49 +127,55 @@ func (tx *Tx) rows(t *table, from, to []byte, backward bool) func(func([]byte, a
 	return tx.merged(t, from, to, backward)
 }
 
-// merged gives the stored rows with the changes of this transaction over them.
+// merged gives the stored rows with the changes of this transaction over them,
+// as they are now: what changes while the rows are read does not show.
 func (tx *Tx) merged(t *table, from, to []byte, backward bool) func(func([]byte, any) bool) {
-	var changed []string
-	for i, c := range tx.changes {
-		inside := c.table == t && c.key >= string(from) && c.key < string(to)
-		if inside && tx.latest[c.key] == i {
-			changed = append(changed, c.key)
-		}
-	}
-	sort.Strings(changed)
-	if backward {
-		slices.Reverse(changed)
-	}
-	ahead := func(a string, b []byte) bool { return (a < string(b)) != backward }
+	changes := tx.changesOf(t, from, to, backward)
+	ahead := func(a string, b []byte) bool { return !backward && a < string(b) || backward && a > string(b) }
 	return func(yield func([]byte, any) bool) {
-		emit := func(key string) bool {
-			value := tx.changes[tx.latest[key]].value
-			return value == nil || yield([]byte(key), value)
+		changed := changes
+		emit := func() bool {
+			c := changed[0]
+			changed = changed[1:]
+			return c.value == nil || yield([]byte(c.key), c.value)
 		}
 		for key, value := range tx.base.snapshot.Scan(from, to, backward) {
-			for len(changed) > 0 && changed[0] != string(key) && ahead(changed[0], key) {
-				if !emit(changed[0]) {
+			for len(changed) > 0 && ahead(changed[0].key, key) {
+				if !emit() {
 					return
 				}
-				changed = changed[1:]
 			}
-			if len(changed) > 0 && changed[0] == string(key) {
-				if !emit(changed[0]) {
+			if len(changed) > 0 && changed[0].key == string(key) {
+				if !emit() {
 					return
 				}
-				changed = changed[1:]
 				continue
 			}
 			if !yield(key, t.mustDecode(key, value)) {
 				return
 			}
 		}
-		for _, key := range changed {
-			if !emit(key) {
+		for len(changed) > 0 {
+			if !emit() {
 				return
 			}
 		}
 	}
+}
+
+// changesOf gives the newest change of each key in the range, in order.
+func (tx *Tx) changesOf(t *table, from, to []byte, backward bool) (changed []change) {
+	for i, c := range tx.changes {
+		inside := c.table == t && c.key >= string(from) && c.key < string(to)
+		if inside && tx.latest[c.key] == i {
+			changed = append(changed, c)
+		}
+	}
+	slices.SortFunc(changed, func(a, b change) int { return strings.Compare(a.key, b.key) })
+	if backward {
+		slices.Reverse(changed)
+	}
+	return changed
 }
 
 // Hash gives the hash that the state will have. From here on only bookkeeping

@@ -17,7 +17,7 @@ type book struct {
 	accounts []*page // in the order in which they were met
 	assets   []*section
 	made     []movement
-	names    map[string]struct{} // of the movements made
+	names    map[string]struct{} // met in the list
 }
 
 // page is an account of the book, as it was and as it is.
@@ -101,7 +101,6 @@ func (b *book) post(name string, debit, credit *page, amount Amount) error {
 		debitAfter:  posted{debit.debitsPosted, debit.creditsPosted},
 		creditAfter: posted{credit.debitsPosted, credit.creditsPosted},
 	})
-	b.names[name] = struct{}{}
 	debit.section.made++
 	return nil
 }

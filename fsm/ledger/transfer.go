@@ -57,6 +57,7 @@ func (b *book) transfer(t *pb.Transfer) (existing uint64, err error) {
 	if _, ok := b.names[t.Id]; ok {
 		return 0, fault.Invalid.New("the id is given twice in the list")
 	}
+	b.names[t.Id] = struct{}{}
 	if was, ok := standing(b.tx, t.Id); ok {
 		return was.id.Index, sameTransfer(&was, debit, credit, amount)
 	}

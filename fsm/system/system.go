@@ -35,11 +35,18 @@ var RemoveNode = command.Define(&Commands, "cluster.remove", mayAdminister[*pb.R
 // AdmitNode lets a node that was taken out come back.
 var AdmitNode = command.Define(&Commands, "cluster.admit", mayAdminister[*pb.AdmitRequest], admitNode)
 
+// Observe answers whether the caller may see how the cluster is.
+var Observe = command.DefineQuery(&Commands, "cluster.observe", mayObserve, administer)
+
 // Administer answers whether the caller may administer the cluster.
 var Administer = command.DefineQuery(&Commands, "cluster.administer", mayAdminister[*pb.StatusRequest], administer)
 
 func mayAdminister[Req proto.Message](kv.Reader, Req) ([]command.Need, error) {
 	return []command.Need{{Operation: command.Admin, Path: "/"}}, nil
+}
+
+func mayObserve(kv.Reader, *pb.StatusRequest) ([]command.Need, error) {
+	return []command.Need{{Operation: command.Read, Path: "/"}}, nil
 }
 
 func tick(*command.Tx, *statev1.TickRequest) (*statev1.TickResponse, error) {

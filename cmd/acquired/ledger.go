@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"acquired/client"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// unlimited is the overdraft without a bound.
+const unlimited = "unlimited"
+
+func ledgerCommand(g *globals) *cobra.Command {
+	return nounCommand("ledger", "Assets, accounts and transfers",
+		ledgerCreateAssetCommand(g),
+		ledgerOpenAccountCommand(g),
+		ledgerTransferCommand(g),
+		ledgerBalanceCommand(g),
+		ledgerStatementCommand(g),
+		ledgerTrialBalanceCommand(g),
+		ledgerImportCommand(g),
+	)
+}
+
+// written is the answer to a write that makes one thing.
+type written struct {
+	// Index is where it took effect.
+	Index uint64 `json:"index"`
+}
+
+func (a written) table(w io.Writer) { row(w, "index", number(a.Index)) }
+
+func ledgerCreateAssetCommand(g *globals) *cobra.Command {
+	var request requestFlag
+	var scale uint32
+	cmd := &cobra.Command{
+		Use:     "create-asset CODE --scale N",
+		Short:   "Create an asset: a currency, or a unit of work",
+		Example: "  acquired ledger create-asset USD --scale 2",
+		Args:    arguments(1, 1, "CODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
+				ctx = client.WithRequestID(ctx, request.resolve())
+				answer, err := c.Ledger.CreateAsset(ctx, &pb.CreateAssetRequest{Code: args[0], Scale: scale})
+				if err != nil {
+					return nil, request.explain(err)
+				}
+				return written{answer.Index}, nil
+			})
+		},
+	}
+	request.register(cmd.Flags())
+	cmd.Flags().Uint32Var(&scale, "scale", 0, "digits after the decimal point, 0 to 18; it can never change")
+	requireFlag(cmd, "scale")
+	return cmd
+}
+
+func ledgerOpenAccountCommand(g *globals) *cobra.Command {
+	var request requestFlag
+	var open pb.OpenAccountRequest
+	cmd := &cobra.Command{
+		Use:     "open-account PATH --asset CODE",
+		Short:   "Open an account",
+		Example: "  acquired ledger open-account /account/physics/alice --asset USD --overdraft 100.00",
+		Args:    arguments(1, 1, "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
+				open.Path = args[0]
+				ctx = client.WithRequestID(ctx, request.resolve())
+				answer, err := c.Ledger.OpenAccount(ctx, &open)
+				if errors.Is(err, fault.NotFound) {
+					err = withHint(err, "acquired ledger create-asset %s --scale 2", open.Asset)
+				}
+				if err != nil {
+					return nil, request.explain(err)
+				}
+				return written{answer.Index}, nil
+			})
+		},
+	}
+	request.register(cmd.Flags())
+	cmd.Flags().StringVar(&open.Asset, "asset", "", "code of the asset that the account holds")
+	cmd.Flags().StringVar(&open.Overdraft, "overdraft", "", `how far below zero the balance may go, or "unlimited" (default 0)`)
+	cmd.Flags().StringVar(&open.Ceiling, "ceiling", "", "the most that the balance may be (default: no bound)")
+	requireFlag(cmd, "asset")
+	return cmd
+}
+
+// balance is one account.
+type balance struct {
+	Path           string `json:"path"`
+	Asset          string `json:"asset"`
+	DebitsPosted   string `json:"debits_posted"`
+	CreditsPosted  string `json:"credits_posted"`
+	DebitsPending  string `json:"debits_pending"`
+	CreditsPending string `json:"credits_pending"`
+	// Available is what may still be debited, or "unlimited".
+	Available string `json:"available"`
+}
+
+func (b balance) table(w io.Writer) {
+	row(w, "path", b.Path)
+	row(w, "asset", b.Asset)
+	row(w, "debits posted", b.DebitsPosted)
+	row(w, "credits posted", b.CreditsPosted)
+	row(w, "debits pending", b.DebitsPending)
+	row(w, "credits pending", b.CreditsPending)
+	row(w, "available", b.Available)
+}
+
+func ledgerBalanceCommand(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "balance PATH",
+		Short: "Say what was debited from and credited to an account",
+		Args:  arguments(1, 1, "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
+				answer, err := c.Ledger.Balance(ctx, &pb.BalanceRequest{Path: args[0]})
+				if err != nil {
+					return nil, hintRead(hintAccount(err))
+				}
+				return balance{
+					answer.Path, answer.Asset, answer.DebitsPosted, answer.CreditsPosted,
+					answer.DebitsPending, answer.CreditsPending, answer.Available,
+				}, nil
+			})
+		},
+	}
+}
+
+// hintAccount says what to do about an account that is not there.
+func hintAccount(err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Kind != fault.NotFound || f.Details["path"] == "" {
+		return err
+	}
+	return withHint(err, "acquired ledger open-account %s --asset CODE", f.Details["path"])
+}
+
+// trialBalance is the sum of each asset's accounts.
+type trialBalance struct {
+	Assets []assetTotals `json:"assets"`
+}
+
+type assetTotals struct {
+	Asset          string `json:"asset"`
+	Scale          uint32 `json:"scale"`
+	DebitsPosted   string `json:"debits_posted"`
+	CreditsPosted  string `json:"credits_posted"`
+	DebitsPending  string `json:"debits_pending"`
+	CreditsPending string `json:"credits_pending"`
+	Accounts       uint64 `json:"accounts"`
+	Transfers      uint64 `json:"transfers"`
+}
+
+// balances says whether debits equal credits. Amounts have one spelling.
+func (t assetTotals) balances() bool {
+	return t.DebitsPosted == t.CreditsPosted && t.DebitsPending == t.CreditsPending
+}
+
+func (b trialBalance) table(w io.Writer) {
+	row(w, "ASSET", "DEBITS POSTED", "CREDITS POSTED", "DEBITS PENDING", "CREDITS PENDING", "ACCOUNTS", "TRANSFERS", "BALANCES")
+	for _, t := range b.Assets {
+		row(w, t.Asset, t.DebitsPosted, t.CreditsPosted, t.DebitsPending, t.CreditsPending,
+			number(t.Accounts), number(t.Transfers), yesNo(t.balances()))
+	}
+}
+
+// verify refuses books that do not balance.
+func (b trialBalance) verify() error {
+	for _, t := range b.Assets {
+		if !t.balances() {
+			return fault.Conflict.New("%s does not balance: debits %s posted, %s pending; credits %s posted, %s pending",
+				t.Asset, t.DebitsPosted, t.DebitsPending, t.CreditsPosted, t.CreditsPending)
+		}
+	}
+	return nil
+}
+
+func askTrialBalance(ctx context.Context, c *client.Client) (trialBalance, error) {
+	answer, err := c.Ledger.TrialBalance(ctx, &pb.TrialBalanceRequest{})
+	if err != nil {
+		return trialBalance{}, err
+	}
+	totals := trialBalance{Assets: make([]assetTotals, len(answer.Assets))}
+	for i, t := range answer.Assets {
+		totals.Assets[i] = assetTotals{
+			t.Asset, t.Scale, t.DebitsPosted, t.CreditsPosted, t.DebitsPending, t.CreditsPending, t.Accounts, t.Transfers,
+		}
+	}
+	return totals, nil
+}
+
+func ledgerTrialBalanceCommand(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "trial-balance",
+		Short: "Sum all accounts: the debits of each asset equal its credits",
+		Long: `trial-balance sums the accounts of each asset. It ends with status 1 if the
+debits of any asset differ from its credits.`,
+		Args: arguments(0, 0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var totals trialBalance
+			err := g.ask(cmd, func(ctx context.Context, c *client.Client) (_ shape, err error) {
+				totals, err = askTrialBalance(ctx, c)
+				return totals, hintRead(err)
+			})
+			if err != nil {
+				return err
+			}
+			return totals.verify()
+		},
+	}
+}
+
+// requireFlag makes the absence of a flag wrong usage. (Cobra's own check
+// speaks of no command and does not pass through the flag error function.)
+func requireFlag(cmd *cobra.Command, name string) {
+	check := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed(name) {
+			return withHint(usage("%s: --%s is missing", cmd.CommandPath(), name), "%s --help", cmd.CommandPath())
+		}
+		if check == nil {
+			return nil
+		}
+		return check(cmd, args)
+	}
+}

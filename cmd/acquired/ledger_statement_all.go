@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	pb "acquired/proto/acquired/v1"
+)
+
+// maxStatementLines is the most that one answer has.
+const maxStatementLines = 1000
+
+// wholeStatement prints page after page as one document and holds one page at
+// a time: an account may have millions of lines.
+func (g *globals) wholeStatement(cmd *cobra.Command, request *pb.StatementRequest) error {
+	c, err := g.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	request.Limit = maxStatementLines
+	printer := statementPrinter{w: cmd.OutOrStdout(), output: g.output}
+	for {
+		answer, err := c.Ledger.Statement(cmd.Context(), request)
+		if err != nil {
+			return hintRead(hintAccount(err))
+		}
+		page := describeStatement(answer)
+		if err := printer.print(page); err != nil {
+			return err
+		}
+		if page.Cursor == "" {
+			return printer.end()
+		}
+		request.Cursor = page.Cursor
+	}
+}
+
+// statementPrinter prints the pages of one statement.
+type statementPrinter struct {
+	w      io.Writer
+	output format
+	// begun is set with the first page, and filled with the first line.
+	begun, filled bool
+}
+
+func (p *statementPrinter) print(page statement) error {
+	first := !p.begun
+	p.begun = true
+	switch p.output {
+	case formatJSON:
+		return p.printJSON(page, first)
+	case formatYAML:
+		return p.printYAML(page, first)
+	}
+	aligned := tabwriter.NewWriter(p.w, 0, 0, 2, ' ', 0)
+	if first {
+		page.tableHead(aligned)
+	}
+	page.tableLines(aligned)
+	return aligned.Flush()
+}
+
+func (p *statementPrinter) printJSON(page statement, first bool) error {
+	if first {
+		if err := p.printNames(`{"path":%s,"asset":%s,"lines":[`, page); err != nil {
+			return err
+		}
+	}
+	for _, line := range page.Lines {
+		encoded, err := json.Marshal(line)
+		if err != nil {
+			return err
+		}
+		separator := ",\n"
+		if !p.filled {
+			separator = "\n"
+		}
+		p.filled = true
+		if _, err := fmt.Fprintf(p.w, "%s%s", separator, encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *statementPrinter) printYAML(page statement, first bool) error {
+	if first {
+		if err := p.printNames("path: %s\nasset: %s\nlines:\n", page); err != nil {
+			return err
+		}
+	}
+	if len(page.Lines) == 0 {
+		return nil
+	}
+	p.filled = true
+	return writeYAML(p.w, page.Lines)
+}
+
+// printNames prints what stands before the lines; strings of JSON are strings
+// of YAML.
+func (p *statementPrinter) printNames(layout string, page statement) error {
+	path, err := json.Marshal(page.Path)
+	if err != nil {
+		return err
+	}
+	asset, err := json.Marshal(page.Asset)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.w, layout, path, asset)
+	return err
+}
+
+// end prints what stands after the last line.
+func (p *statementPrinter) end() error {
+	var err error
+	switch {
+	case p.output == formatJSON:
+		_, err = fmt.Fprint(p.w, "\n],\"cursor\":\"\"}\n")
+	case p.output == formatYAML && !p.filled:
+		_, err = fmt.Fprint(p.w, "  []\ncursor: \"\"\n")
+	case p.output == formatYAML:
+		_, err = fmt.Fprint(p.w, "cursor: \"\"\n")
+	}
+	return err
+}

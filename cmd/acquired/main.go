@@ -1,0 +1,119 @@
+// Command acquired runs the nodes of a cluster and is the command line of the
+// service they are.
+//
+// It ends with status 0 when the work is done, 1 when it was refused, 2 when
+// the command or a local file is at fault, and 3 when the service did not
+// answer or it is not known whether a write was applied.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The first signal ends what the command waits for; the next one finds the
+	// default behaviour again and ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole command line; it gives the exit status.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	g := defaultGlobals()
+	root := rootCommand(g)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	// What is wrong before the command begins, the words are at fault.
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !begun {
+			err = &usageError{err}
+		}
+		f := failureOf(err)
+		f.print(errOut, g.output)
+		return f.status
+	}
+	return statusDone
+}
+
+func rootCommand(g *globals) *cobra.Command {
+	root := nounCommand("acquired", "The book of record of a shared computing estate",
+		agentCommand(),
+		clusterCommand(g),
+		contextCommand(g),
+		ledgerCommand(g),
+		tokenCommand(g),
+		versionCommand(g),
+	)
+	root.Long = `acquired runs the nodes of a cluster and speaks to them.
+
+Try it on one node:
+
+  acquired agent --dev
+
+Exit status: 0 done; 1 refused; 2 wrong usage or an unreadable local file;
+3 no answer, or it is not known whether a write was applied.`
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return withHint(usage("%w", err), "%s --help", cmd.CommandPath())
+	})
+	g.register(root)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args, cmd.RunE = cobra.ArbitraryArgs, runNoun
+		}
+	}
+	return root
+}
+
+// nounCommand gathers verbs. By itself it only says which there are.
+func nounCommand(name, short string, verbs ...*cobra.Command) *cobra.Command {
+	noun := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  cobra.ArbitraryArgs,
+		RunE:  runNoun,
+
+		SuggestionsMinimumDistance: 2,
+	}
+	noun.AddCommand(verbs...)
+	return noun
+}
+
+func runNoun(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		cmd.SetOut(cmd.ErrOrStderr())
+		_ = cmd.Help()
+		return usage("%s needs a command", cmd.CommandPath())
+	}
+	err := usage("%s has no command %q", cmd.CommandPath(), args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return withHint(err, "did you mean %s %s?", cmd.CommandPath(), strings.Join(near, " or "))
+	}
+	return withHint(err, "%s --help", cmd.CommandPath())
+}
+
+// arguments checks how many arguments a command has; names is how its usage
+// line calls them.
+func arguments(least, most int, names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if least <= len(args) && len(args) <= most {
+			return nil
+		}
+		err := usage("%s takes %s, got %d arguments", cmd.CommandPath(), names, len(args))
+		return withHint(err, "%s --help", cmd.CommandPath())
+	}
+}

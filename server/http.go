@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// startHTTP serves health and metrics: what people's monitors ask, and nothing
+// that changes anything.
+func (n *Node) startHTTP(ctx context.Context) error {
+	if n.config.HTTPListen == "" {
+		return nil
+	}
+	listener, err := n.config.ListenFunc(ctx, n.config.HTTPListen)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", n.healthz)
+	mux.HandleFunc("GET /readyz", n.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	n.http = &http.Server{
+		Handler: mux, ErrorLog: httpLog(n.log), MaxHeaderBytes: 16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	n.httpAddress = listener.Addr().String()
+	n.running.Go(func() {
+		if err := n.http.Serve(listener); err != http.ErrServerClosed {
+			n.log.LogAttrs(n.life, slog.LevelError, "HTTP ended", slog.Any("error", err))
+		}
+	})
+	return nil
+}
+
+// healthz: the process works and its disk answers.
+func (n *Node) healthz(w http.ResponseWriter, _ *http.Request) {
+	if n.stalled() {
+		http.Error(w, "a write to the log is stalled", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// readyz: the node is part of a cluster that has a leader.
+func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+	if reason := n.notReady(); reason != "" {
+		http.Error(w, reason, http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// notReady says why the node cannot serve, or "".
+func (n *Node) notReady() string {
+	switch {
+	case n.stopping.Load():
+		return "the node is stopping"
+	case n.raft.Load() == nil:
+		return "the node is not part of a cluster yet"
+	case n.stalled():
+		return "a write to the log is stalled"
+	case n.leaderID() == "":
+		return "the cluster has no leader"
+	case n.isLeader() && n.machine.Position().Term != n.raft.Load().CurrentTerm():
+		return "the leader has only just been elected"
+	}
+	return ""
+}

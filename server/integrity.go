@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"acquired/fsm/kv"
+	statev1 "acquired/proto/acquired/state/v1"
+	"acquired/server/engine"
+)
+
+// compareHashes checks, again and again, that the state of this node is that of
+// the others. A node whose state differs from the one that a quorum agrees on
+// must not serve: it marks its data and ends.
+func (n *Node) compareHashes() {
+	ticker := time.NewTicker(n.config.Timing.HashCheck)
+	defer ticker.Stop()
+	var checked uint64
+	for {
+		select {
+		case <-ticker.C:
+		case <-n.life.Done():
+			return
+		}
+		at := n.machine.Position()
+		if at.Index == checked || at.Index == 0 {
+			continue
+		}
+		agreed, other := n.compareAt(at.Index, at.Hash)
+		if other != (kv.Hash{}) {
+			n.quarantine(fmt.Errorf("at index %d the state of this node hashes to %s, that of a quorum to %s", at.Index, at.Hash, other))
+			return
+		}
+		if agreed {
+			checked = at.Index
+		}
+	}
+}
+
+// compareAt says whether a quorum, this node included, has the hash; other is
+// the hash that a quorum without this node has.
+func (n *Node) compareAt(index uint64, own kv.Hash) (agreed bool, other kv.Hash) {
+	r := n.raft.Load()
+	if r == nil {
+		return false, other
+	}
+	voters, err := n.voters(r)
+	if err != nil {
+		return false, other
+	}
+	ctx, cancel := context.WithTimeout(n.life, n.config.Timing.HashCheck)
+	defer cancel()
+	count := make(map[kv.Hash]int)
+	for _, answer := range n.hashesAt(ctx, voters, index) {
+		if answer.err == nil {
+			count[answer.hash]++
+		}
+	}
+	quorum := len(voters)/2 + 1
+	for hash, nodes := range count {
+		if nodes >= quorum {
+			if hash == own {
+				return true, other
+			}
+			return false, hash
+		}
+	}
+	return false, other
+}
+
+type hashAnswer struct {
+	node string
+	hash kv.Hash
+	err  error
+}
+
+// hashesAt asks the nodes, this one included, for their hash at an index.
+func (n *Node) hashesAt(ctx context.Context, nodes []string, index uint64) []hashAnswer {
+	answers := make(chan hashAnswer, len(nodes))
+	for _, node := range nodes {
+		go func() {
+			hash, err := n.hashOf(ctx, node, index)
+			answers <- hashAnswer{node, hash, err}
+		}()
+	}
+	var all []hashAnswer
+	for range nodes {
+		all = append(all, <-answers)
+	}
+	return all
+}
+
+func (n *Node) hashOf(ctx context.Context, node string, index uint64) (kv.Hash, error) {
+	if node == n.config.Node {
+		if err := n.applied.wait(ctx, index); err != nil {
+			return kv.Hash{}, err
+		}
+		hash, ok := n.machine.HashAt(index)
+		if !ok {
+			return hash, fmt.Errorf("node %s no longer knows its hash at index %d", node, index)
+		}
+		return hash, nil
+	}
+	client, err := n.peers.peer(node)
+	if err != nil {
+		return kv.Hash{}, err
+	}
+	res, err := client.HashAt(ctx, &statev1.HashAtRequest{Index: index}, grpc.WaitForReady(true))
+	if err != nil {
+		return kv.Hash{}, err
+	}
+	hash, ok := kv.HashFromBytes(res.Hash)
+	if !ok {
+		return hash, fmt.Errorf("node %s gave a hash of %d bytes", node, len(res.Hash))
+	}
+	return hash, nil
+}
+
+// quarantine ends the node for good: its data must not be served again.
+func (n *Node) quarantine(reason error) {
+	if err := n.data.quarantine(reason.Error()); err != nil {
+		n.log.LogAttrs(n.life, slog.LevelError, "write the quarantine mark", slog.Any("error", err))
+	}
+	n.fatal(fmt.Errorf("quarantined: %w", reason))
+}
+
+// scrub reads the whole state, slowly, so that a bit that changed on a disk is
+// found before somebody needs it.
+func (n *Node) scrub() {
+	ticker := time.NewTicker(scrubInterval)
+	defer ticker.Stop()
+	for {
+		n.held.useForLong(n.life, func(ctx context.Context, e *engine.Pebble) {
+			// The engine ends the process when it finds damage. What it returns
+			// besides is that the node stops, or that the state is replaced.
+			err := e.Verify(ctx, scrubBytesPerSecond)
+			n.log.LogAttrs(ctx, slog.LevelDebug, "state read through", slog.Any("error", err))
+		})
+		select {
+		case <-ticker.C:
+		case <-n.life.Done():
+			return
+		}
+	}
+}
+
+const (
+	scrubInterval       = 24 * time.Hour
+	scrubBytesPerSecond = 64 << 20
+)
+
+// stalled says whether a write to the log takes suspiciously long.
+func (n *Node) stalled() bool { return n.logs.Stalled(time.Now()) > n.config.Timing.DiskStall/4 }
+
+// watchDisk ends a node whose disk hangs: as a leader it would keep its
+// followers quiet and serve nobody.
+func (n *Node) watchDisk() {
+	ticker := time.NewTicker(n.config.Timing.DiskStall / 8)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-n.life.Done():
+			return
+		}
+		if stalled := n.logs.Stalled(time.Now()); stalled > n.config.Timing.DiskStall {
+			n.fatal(fmt.Errorf("a write to the log has taken %s: the disk hangs", stalled))
+			return
+		}
+	}
+}

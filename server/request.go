@@ -1,0 +1,126 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"acquired/fsm"
+	"acquired/fsm/command"
+	statev1 "acquired/proto/acquired/state/v1"
+	"acquired/proto/fault"
+)
+
+// propose makes the cluster apply a command for the caller of ctx. Its error is
+// a fault: the refusal of the command, or an unavailable one that says whether
+// the outcome is definite.
+func propose[Req, Res proto.Message](ctx context.Context, n *Node, c command.Command[Req, Res], req Req) (Res, error) {
+	var none Res
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return none, fault.Invalid.New("%s: %v", c.Name, err)
+	}
+	call := callOf(ctx)
+	result, err := n.proposeBody(ctx, c.Definition, call.requestID, body)
+	if err != nil {
+		return none, err
+	}
+	setIndex(ctx, result.Index)
+	if result.Err != nil {
+		return none, result.Err
+	}
+	if res, ok := result.Response.(Res); ok {
+		return res, nil
+	}
+	stored, err := c.DecodeAnswer(result.Body)
+	if err != nil {
+		return none, err
+	}
+	return stored.(Res), nil
+}
+
+// proposeBody is propose for an encoded request, which is checked first: what
+// is in the log must be decodable.
+func (n *Node) proposeBody(ctx context.Context, d *command.Definition, requestID string, body []byte) (fsm.Result, error) {
+	if _, err := d.Decode(body); err != nil {
+		return fsm.Result{}, fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)
+	}
+	return n.batcher.propose(ctx, &statev1.Command{
+		Name: d.Name, Caller: fsm.EncodeCaller(&callOf(ctx).caller), RequestId: requestID, Body: body,
+	})
+}
+
+// read answers a query for the caller of ctx, from a state as new as the caller
+// asked for.
+func read[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[Req, Res], req Req) (Res, error) {
+	if err := n.freshen(ctx, callOf(ctx)); err != nil {
+		var none Res
+		return none, err
+	}
+	return ask(ctx, n, q, req)
+}
+
+// ask answers a query from the newest state that this node has.
+func ask[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[Req, Res], req Req) (Res, error) {
+	view := n.machine.View(callOf(ctx).caller)
+	defer view.Close()
+	setIndex(ctx, view.Index)
+	return fsm.Ask(view, q, req)
+}
+
+// freshen waits until the state is as new as the call asks for.
+func (n *Node) freshen(ctx context.Context, c *call) error {
+	switch c.consistency {
+	case readAny:
+		n.setLag(ctx)
+		return nil
+	case readLatest:
+		index, err := n.reads.index(ctx)
+		if err != nil {
+			return err
+		}
+		return n.applied.wait(ctx, max(index, c.seen))
+	}
+	return n.applied.wait(ctx, c.seen)
+}
+
+// progress lets calls wait until the state has come to an index.
+type progress struct {
+	index func() uint64
+
+	mu      sync.Mutex
+	waiting chan struct{} // closed at the next announcement; nil when nobody waits
+}
+
+// wait returns when the state is at the index or behind it. When ctx ends first
+// it returns an unavailable fault.
+func (p *progress) wait(ctx context.Context, index uint64) error {
+	for {
+		p.mu.Lock()
+		if p.index() >= index {
+			p.mu.Unlock()
+			return nil
+		}
+		if p.waiting == nil {
+			p.waiting = make(chan struct{})
+		}
+		next := p.waiting
+		p.mu.Unlock()
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return fault.Unserved(fault.Definite, "this node is at index %d and did not come to %d in time", p.index(), index)
+		}
+	}
+}
+
+// announce tells those who wait that the state moved.
+func (p *progress) announce() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting != nil {
+		close(p.waiting)
+		p.waiting = nil
+	}
+}
