@@ -70,13 +70,10 @@ func schemas() []*kv.Schema {
 
 func (m *Machine) open(engine kv.Engine) (before *kv.Store) {
 	store := kv.Open(engine, schemas()...)
-	before = m.store.Swap(store)
-	m.recent.reset()
 	view := store.View()
 	defer view.Close()
-	p := positionOf(view)
-	m.recent.add(p.index, view.Hash())
-	return before
+	m.recent.reset(positionOf(view).index, view.Hash())
+	return m.store.Swap(store)
 }
 
 // Replace makes the machine go on from the state that another engine holds. It
@@ -143,8 +140,8 @@ func (m *Machine) Apply(index, term uint64, data []byte) []Result {
 	pruneAnswers(tx, &at, len(entry.Commands))
 	hash := kvtx.Hash()
 	positions.Put(kvtx, at)
+	m.recent.add(index, hash) // whoever sees the state finds its hash
 	kvtx.Commit()
-	m.recent.add(index, hash)
 	return results
 }
 

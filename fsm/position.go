@@ -97,6 +97,18 @@ type hashes struct {
 func (h *hashes) add(index uint64, hash kv.Hash) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.put(index, hash)
+}
+
+// reset forgets all but the one.
+func (h *hashes) reset(index uint64, hash kv.Hash) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next = 0
+	h.put(index, hash)
+}
+
+func (h *hashes) put(index uint64, hash kv.Hash) {
 	at := &h.ring[h.next%len(h.ring)]
 	at.index, at.hash = index, hash
 	h.next++
@@ -111,10 +123,4 @@ func (h *hashes) at(index uint64) (kv.Hash, bool) {
 		}
 	}
 	return kv.Hash{}, false
-}
-
-func (h *hashes) reset() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.next = 0
 }

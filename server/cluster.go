@@ -16,8 +16,9 @@ import (
 	"acquired/server/pki"
 )
 
-// hashTimeout is how long a node that is behind may take to catch up.
-const hashTimeout = 5 * time.Second
+// hashTimeout is how long a node that is behind may take to catch up. Raft calls
+// a node that was away again after 10 s at the most.
+const hashTimeout = 15 * time.Second
 
 // clusterService is what operators do to nodes.
 type clusterService struct {

@@ -337,7 +337,10 @@ func (n *Node) Stop(ctx context.Context) error {
 		n.transport.CloseStreams()
 	}
 	if n.gossip != nil {
-		errs = append(errs, n.gossip.Stop(ctx))
+		// The others notice a node that goes without a goodbye, too.
+		if err := n.gossip.Stop(ctx); err != nil {
+			n.log.LogAttrs(ctx, slog.LevelInfo, "gossip ended", slog.Any("error", err))
+		}
 	}
 	if n.split != nil {
 		n.split.close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -253,10 +254,11 @@ func clusterRemoveCommand(g *globals) *cobra.Command {
 
 // newLeader is who leads after a transfer.
 type newLeader struct {
+	// Leader is empty when none was asked for and it has not spoken yet.
 	Leader string `json:"leader"`
 }
 
-func (l newLeader) table(w io.Writer) { row(w, "leader", l.Leader) }
+func (l newLeader) table(w io.Writer) { row(w, "leader", orDash(l.Leader)) }
 
 func clusterTransferLeaderCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
@@ -273,7 +275,7 @@ func clusterTransferLeaderCommand(g *globals) *cobra.Command {
 				if err != nil {
 					return nil, hintMembers(err)
 				}
-				return newLeader{answer.Leader}, nil
+				return newLeader{cmp.Or(answer.Leader, request.Id)}, nil
 			})
 		},
 	}

@@ -157,6 +157,9 @@ func (i *importer) run(ctx context.Context) (*reconciliation, error) {
 	}
 	err := i.charge(ctx)
 	i.progress.end()
+	if errors.Is(err, fault.Conflict) {
+		return nil, withHint(err, "logs are told apart by --log NAME")
+	}
 	if err != nil {
 		return nil, withHint(err, "%d of %d jobs are known to be charged; run the same command again with --resume",
 			i.created+i.existing, len(i.log.jobs))

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -36,15 +37,18 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	// What is wrong before the command begins, the words are at fault.
 	begun := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !begun {
-			err = &usageError{err}
-		}
-		f := failureOf(err)
-		f.print(errOut, g.output)
-		return f.status
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return statusDone
+	case !begun:
+		err = &usageError{err}
+	case ctx.Err() != nil:
+		err = fmt.Errorf("interrupted: %w", err)
 	}
-	return statusDone
+	f := failureOf(err)
+	f.print(errOut, g.output)
+	return f.status
 }
 
 func rootCommand(g *globals) *cobra.Command {

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -29,11 +32,13 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ACQUIRED_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("ACQUIRED_CONTEXT", "")
+			env.Setenv("BASE_PORT", strconv.Itoa(freePorts(t)))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status": exitStatus,
-			"perm":   permissions,
+			"status":     exitStatus,
+			"perm":       permissions,
+			"eventually": eventually,
 		},
 	})
 }
@@ -70,4 +75,56 @@ func permissions(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("permissions of %s: got %s, want %s", name, got, args[0])
 		}
 	}
+}
+
+// eventually is "eventually COMMAND...": the command is run again until it
+// succeeds. It is for what another process is about to do.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: eventually command [args...]")
+	}
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	for {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-limit.C:
+			ts.Fatalf("%s: got %v, want it to succeed within 30s", args[0], err)
+		}
+	}
+}
+
+// nextPort keeps the scripts of one run apart, and portsOfRun those of runs at
+// the same time. Both stay below the ports that the system hands out.
+var (
+	nextPort   atomic.Int32
+	portsOfRun = 12000 + os.Getpid()%64*250
+)
+
+// freePorts gives the first of three ports in a row that nobody listens at.
+func freePorts(t *testing.T) int {
+	t.Helper()
+	for {
+		offset := int(nextPort.Add(1)) * portStep
+		if offset > 4000 {
+			t.Fatal("no three ports in a row are free")
+		}
+		if base := portsOfRun + offset; isFree(base) && isFree(base+1) && isFree(base+2) {
+			return base
+		}
+	}
+}
+
+func isFree(port int) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }

@@ -67,7 +67,7 @@ func Open(engine Engine, schemas ...*Schema) *Store {
 
 // refuseUnknown looks between the tables: one seek for each gap.
 func (s *Store) refuseUnknown(snapshot Snapshot) {
-	from := []byte{}
+	from := []byte{0}
 	check := func(to []byte) {
 		for key := range snapshot.Scan(from, to, false) {
 			if !bytes.Equal(key, stateHash) {

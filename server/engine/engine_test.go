@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -334,6 +335,7 @@ func TestMetricsOfStalls(t *testing.T) {
 		}
 	})
 	for p.Metrics().WriteStalls == 0 {
+		runtime.Gosched()
 	}
 	if got := p.Metrics().WriteStallTime; got <= 0 {
 		t.Errorf("during a stall WriteStallTime is %v, want more than nothing", got)
