@@ -180,20 +180,18 @@ func (i *importer) prepare(ctx context.Context) error {
 	if err := i.log.checkCharges(i.price); err != nil {
 		return err
 	}
+	missing, err := i.missingAccounts(ctx)
+	if err != nil {
+		return err
+	}
 	if !exists {
 		if err := i.createAsset(ctx); err != nil {
 			return err
 		}
 	}
 	i.fresh = make(map[string]bool)
-	if err := i.openAccount(ctx, i.flags.payee, ""); err != nil {
-		return err
-	}
-	if i.fresh[i.flags.payee] {
-		fmt.Fprintf(i.notes, "opened account %s\n", i.flags.payee)
-	}
-	for _, user := range i.log.users {
-		if err := i.openAccount(ctx, i.account(user), i.flags.overdraft); err != nil {
+	for _, path := range missing {
+		if err := i.openAccount(ctx, path); err != nil {
 			return err
 		}
 	}
@@ -237,23 +235,38 @@ func (i *importer) createAsset(ctx context.Context) error {
 	return nil
 }
 
-// openAccount opens an account that does not exist and checks the asset of one
-// that does.
-func (i *importer) openAccount(ctx context.Context, path, overdraft string) error {
-	_, err := i.client.Ledger.OpenAccount(ctx, &pb.OpenAccountRequest{Path: path, Asset: i.flags.asset, Overdraft: overdraft})
-	if err == nil {
-		i.fresh[path] = true
-		return nil
+// missingAccounts gives the accounts that do not exist and checks the asset of
+// those that do.
+func (i *importer) missingAccounts(ctx context.Context) (missing []string, err error) {
+	paths := []string{i.flags.payee}
+	for _, user := range i.log.users {
+		paths = append(paths, i.account(user))
 	}
-	if !errors.Is(err, fault.Exists) {
+	for _, path := range paths {
+		account, err := i.balance(ctx, path)
+		switch {
+		case errors.Is(err, fault.NotFound):
+			missing = append(missing, path)
+		case err != nil:
+			return nil, err
+		case account.Asset != i.flags.asset:
+			return nil, fault.Conflict.New("account %s holds %s, not %s", path, account.Asset, i.flags.asset)
+		}
+	}
+	return missing, nil
+}
+
+func (i *importer) openAccount(ctx context.Context, path string) error {
+	request := &pb.OpenAccountRequest{Path: path, Asset: i.flags.asset}
+	if path != i.flags.payee {
+		request.Overdraft = i.flags.overdraft
+	}
+	if _, err := i.client.Ledger.OpenAccount(ctx, request); err != nil {
 		return err
 	}
-	account, err := i.client.Ledger.Balance(client.WithRead(ctx, client.Latest), &pb.BalanceRequest{Path: path})
-	if err != nil {
-		return err
-	}
-	if account.Asset != i.flags.asset {
-		return fault.Conflict.New("account %s holds %s, not %s", path, account.Asset, i.flags.asset)
+	i.fresh[path] = true
+	if path == i.flags.payee {
+		fmt.Fprintf(i.notes, "opened account %s\n", path)
 	}
 	return nil
 }
