@@ -232,11 +232,27 @@ func (s *clusterService) TransferLeader(ctx context.Context, req *pb.TransferLea
 	if err := future().Error(); err != nil {
 		return nil, fault.Unserved(fault.Definite, "leadership was not transferred: %v", err)
 	}
-	leader := n.leaderID()
-	if leader == n.config.Node {
-		leader = "" // the next one has not spoken yet
+	leader, err := n.nextLeader(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return &pb.TransferLeaderResponse{Leader: leader}, nil
+}
+
+// nextLeader waits until another node leads.
+func (n *Node) nextLeader(ctx context.Context) (string, error) {
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		if leader := n.leaderID(); leader != "" && leader != n.config.Node {
+			return leader, nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return "", fault.Unserved(fault.Unknown, "leadership was given up and no other node has taken it yet")
+		}
+	}
 }
 
 // checkTarget refuses a leader that would first have to catch up.

@@ -18,7 +18,7 @@ func (n *Node) startHTTP(ctx context.Context) error {
 	}
 	listener, err := n.config.ListenFunc(ctx, n.config.HTTPListen)
 	if err != nil {
-		return fmt.Errorf("listen for HTTP: %w", err)
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", n.healthz)

@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 
+	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/server/engine"
@@ -128,8 +131,9 @@ func (n *Node) quarantine(reason error) {
 	n.fatal(fmt.Errorf("quarantined: %w", reason))
 }
 
-// scrub reads the whole state, slowly, so that a bit that changed on a disk is
-// found before somebody needs it.
+// scrub reads the whole state, slowly, so that what changed on a disk is found
+// before somebody needs it: first the blocks, by their checksums, and then the
+// records, by the state hash.
 func (n *Node) scrub() {
 	ticker := time.NewTicker(scrubInterval)
 	defer ticker.Stop()
@@ -137,8 +141,9 @@ func (n *Node) scrub() {
 		n.held.useForLong(n.life, func(ctx context.Context, e *engine.Pebble) {
 			// The engine ends the process when it finds damage. What it returns
 			// besides is that the node stops, or that the state is replaced.
-			err := e.Verify(ctx, scrubBytesPerSecond)
-			n.log.LogAttrs(ctx, slog.LevelDebug, "state read through", slog.Any("error", err))
+			if e.Verify(ctx, scrubBytesPerSecond) == nil {
+				n.sumRecords(ctx)
+			}
 		})
 		select {
 		case <-ticker.C:
@@ -152,6 +157,26 @@ const (
 	scrubInterval       = 24 * time.Hour
 	scrubBytesPerSecond = 64 << 20
 )
+
+// sumRecords compares the records with the state hash.
+func (n *Node) sumRecords(ctx context.Context) {
+	view := n.machine.View(command.Caller{})
+	defer view.Close()
+	limit := rate.NewLimiter(scrubBytesPerSecond, scrubBytesPerSecond)
+	waiting := 0
+	err := view.Verify(func(bytes int) error {
+		if waiting += bytes; waiting < scrubBytesPerSecond/64 {
+			return nil
+		}
+		taken := waiting
+		waiting = 0
+		return limit.WaitN(ctx, taken)
+	})
+	if _, damaged := errors.AsType[*kv.DamageError](err); damaged {
+		n.quarantine(fmt.Errorf("at index %d %w", view.Index, err))
+	}
+	n.log.LogAttrs(ctx, slog.LevelDebug, "state read through", slog.Uint64("index", view.Index), slog.Any("error", err))
+}
 
 // stalled says whether a write to the log takes suspiciously long.
 func (n *Node) stalled() bool { return n.logs.Stalled(time.Now()) > n.config.Timing.DiskStall/4 }

@@ -179,7 +179,7 @@ func openMachine(e *engine.Pebble) (m *fsm.Machine, err error) {
 func (n *Node) listen(ctx context.Context) error {
 	tcp, err := n.config.ListenFunc(ctx, n.config.Listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	n.address = n.config.Advertise
 	if n.address == "" {
@@ -316,10 +316,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.health != nil {
 		n.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	}
-	if r := n.raft.Load(); r != nil && r.State() == raft.Leader {
-		err := r.LeadershipTransfer().Error()
-		n.log.LogAttrs(ctx, slog.LevelInfo, "leadership handed over", slog.Any("error", err))
-	}
+	n.handOver(ctx)
 	n.stopServing(ctx)
 	n.end()
 	var errs []error
@@ -350,6 +347,16 @@ func (n *Node) Stop(ctx context.Context) error {
 	errs = append(errs, n.closeStorage())
 	n.log.LogAttrs(ctx, slog.LevelInfo, "node stopped")
 	return errors.Join(errs...)
+}
+
+// handOver gives the leadership to another node, if this one has it.
+func (n *Node) handOver(ctx context.Context) {
+	r := n.raft.Load()
+	if r == nil || r.State() != raft.Leader || len(r.GetConfiguration().Configuration().Servers) == 1 {
+		return
+	}
+	err := r.LeadershipTransfer().Error()
+	n.log.LogAttrs(ctx, slog.LevelInfo, "leadership handed over", slog.Any("error", err))
 }
 
 func (n *Node) stopServing(ctx context.Context) {

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,17 +86,17 @@ func (g *globals) joinFiles(cmd *cobra.Command, flags joinFlags) error {
 	if err := checkHost(flags.host); err != nil {
 		return err
 	}
-	family, err := readFamily(flags.files)
+	folder, err := readClusterFolder(flags.files)
 	if err != nil {
 		return err
 	}
 	if flags.basePort == 0 {
-		flags.basePort = family.nextPort
+		flags.basePort = folder.nextPort
 	}
 	if err := checkBasePort(flags.basePort, 1); err != nil {
 		return err
 	}
-	c, err := g.reachCluster(cmd.Context(), flags.files, family.authority.Cluster())
+	c, err := g.reachCluster(cmd.Context(), flags.files, folder.authority.Cluster())
 	if err != nil {
 		return err
 	}
@@ -111,8 +107,8 @@ func (g *globals) joinFiles(cmd *cobra.Command, flags joinFlags) error {
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(flags.files, flags.id)
-	if err := family.addNode(folder, addressesOf(flags.id, flags.host, flags.basePort)); err != nil {
+	node := filepath.Join(flags.files, flags.id)
+	if err := folder.addNode(node, addressesOf(flags.id, flags.host, flags.basePort)); err != nil {
 		return err
 	}
 	if c == nil {
@@ -124,85 +120,7 @@ func (g *globals) joinFiles(cmd *cobra.Command, flags joinFlags) error {
 			return withHint(err, "the files are made; let the node in with acquired cluster join %s", flags.id)
 		}
 	}
-	return g.output.show(cmd.OutOrStdout(), joinedNode{flags.id, filepath.Join(folder, "agent.yaml"), removed})
-}
-
-// family is what the nodes of a folder of cluster init have in common.
-type family struct {
-	authority *pki.Authority
-	keys      clusterKeys
-	gossip    []string
-	nextPort  int
-}
-
-// readFamily reads the authority and the nodes of the folder.
-func readFamily(folder string) (*family, error) {
-	certificate, err := os.ReadFile(filepath.Join(folder, "ca", "ca.crt"))
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	key, err := readSecret(filepath.Join(folder, "ca", "ca.key"))
-	if err != nil {
-		return nil, err
-	}
-	f := &family{nextPort: defaultBasePort}
-	if f.authority, err = pki.LoadAuthority(certificate, key); err != nil {
-		return nil, usage("%s: %w", filepath.Join(folder, "ca"), err)
-	}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	for _, entry := range entries {
-		path := filepath.Join(folder, entry.Name(), "agent.yaml")
-		if strings.HasPrefix(entry.Name(), ".") || !fileExists(path) {
-			continue
-		}
-		if err := f.addConfig(path); err != nil {
-			return nil, err
-		}
-	}
-	if len(f.gossip) == 0 {
-		return nil, usage("%s has no node with an agent.yaml", folder)
-	}
-	return f, nil
-}
-
-// addConfig learns from the configuration of one node.
-func (f *family) addConfig(path string) error {
-	c, err := readAgentConfig(path)
-	if err != nil {
-		return err
-	}
-	if c.Cluster != f.authority.Cluster() {
-		return usage("%s is of cluster %s, the authority of %s", path, c.Cluster, f.authority.Cluster())
-	}
-	_, port, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return usage("%s: listen: %w", path, err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return usage("%s: listen: port %q is no number", path, port)
-	}
-	f.nextPort = max(f.nextPort, number+portStep)
-	f.gossip = append(f.gossip, c.Gossip.Listen)
-	if f.keys.gossip != nil {
-		return nil
-	}
-	if f.keys.gossip, err = readSecret(c.path(c.Gossip.Key)); err != nil {
-		return err
-	}
-	f.keys.token, err = readSecret(c.path(c.TokenKey))
-	return err
-}
-
-// addNode makes the folder of a node that joins.
-func (f *family) addNode(folder string, at nodeAddresses) error {
-	log := logConfig{Level: "info", Format: "text"}
-	return makeFolder(folder, func(folder string) error {
-		return writeNode(folder, at, f.authority, f.keys, append(slices.Clone(f.gossip), at.gossip), nil, log)
-	})
+	return g.output.show(cmd.OutOrStdout(), joinedNode{flags.id, filepath.Join(node, "agent.yaml"), removed})
 }
 
 // reachCluster connects to the cluster, with the context of the folder unless

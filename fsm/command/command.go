@@ -143,7 +143,7 @@ func decode[M proto.Message](body []byte) (proto.Message, error) {
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, m); err != nil {
 		return nil, err
 	}
-	if known := proto.Size(m); false {
+	if known := proto.Size(m); known != len(body) {
 		return nil, fmt.Errorf("%d of %d bytes are in fields that this release does not know, or not in canonical form", len(body)-known, len(body))
 	}
 	return m, nil

@@ -36,7 +36,7 @@ func (m *Machine) check() error {
 func checkSum(machine *fsm.Machine) error {
 	view := machine.View(command.Caller{})
 	defer view.Close()
-	return view.Verify()
+	return view.Verify(nil)
 }
 
 // checkMemory compares a machine with one that is opened now on its engine, and

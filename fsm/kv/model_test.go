@@ -136,7 +136,7 @@ func (r *run) change(t *rapid.T) {
 func (r *run) inspect(t *rapid.T, engine kv.Engine) {
 	view := r.store.View()
 	compare(t, "the view", view, &r.model)
-	if err := view.Verify(); err != nil {
+	if err := view.Verify(nil); err != nil {
 		t.Fatalf("Verify: %v", err)
 	}
 	if want := r.rebuilt(); view.Hash() != want {

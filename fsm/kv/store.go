@@ -241,8 +241,10 @@ func treeRows(tree *btree.BTreeG[row], t *table, from, to []byte, backward bool)
 }
 
 // Verify sums the records of the view again and compares the sum with the hash
-// that was kept while they changed. It reads everything.
-func (v *View) Verify() error {
+// that was kept while they changed. It reads everything. For each record it
+// calls proceed with the record's size, so that its caller can slow it down, or
+// end it with an error; nil never does.
+func (v *View) Verify(proceed func(bytes int) error) error {
 	var sum, term Hash
 	var scratch []byte
 	for _, t := range v.v.store.tables {
@@ -250,12 +252,26 @@ func (v *View) Verify() error {
 			continue
 		}
 		for key, value := range v.v.snapshot.Scan(t.prefix, t.end(), false) {
+			if proceed != nil {
+				if err := proceed(len(key) + len(value)); err != nil {
+					return err
+				}
+			}
 			term, scratch = hashRecord(scratch, key, value)
 			sum = sum.plus(term)
 		}
 	}
 	if sum != v.v.hash {
-		return fmt.Errorf("the records sum to %s, the state hash is %s", sum, v.v.hash)
+		return &DamageError{Sum: sum, Hash: v.v.hash}
 	}
 	return nil
+}
+
+// DamageError says that the records of a state are not those that were put.
+type DamageError struct {
+	Sum, Hash Hash
+}
+
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("the records sum to %s, the state hash is %s", e.Sum, e.Hash)
 }

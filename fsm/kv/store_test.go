@@ -83,7 +83,7 @@ func TestVerifyFindsAChangedRecord(t *testing.T) {
 		engine := kv.NewMemory()
 		write(open(engine), func(tx *kv.Tx) { s.records.Insert(tx, record{id: 7, value: 1}) })
 		view := open(engine).View()
-		if err := view.Verify(); err != nil {
+		if err := view.Verify(nil); err != nil {
 			t.Fatalf("Verify of a sound state: %v", err)
 		}
 		key := []byte(dump(view)[0].Key)
@@ -91,7 +91,7 @@ func TestVerifyFindsAChangedRecord(t *testing.T) {
 
 		engine.Commit([]kv.Write{{Key: key, Value: appendRecord(nil, record{id: 7, value: 2})}})
 		view = open(engine).View()
-		if err := view.Verify(); err == nil {
+		if err := view.Verify(nil); err == nil {
 			t.Errorf("Verify does not find that the record at %q was changed", key)
 		}
 		view.Close()
@@ -324,7 +324,7 @@ func readBalanced(t *testing.T, store *kv.Store) {
 			t.Errorf("in a view the values of table %d add up to %d, want 0", i, sum)
 		}
 	}
-	if err := view.Verify(); err != nil {
+	if err := view.Verify(nil); err != nil {
 		t.Errorf("Verify of a view: %v", err)
 	}
 }
