@@ -80,10 +80,10 @@ func fill(t *testing.T, cl *client.Client, from, to int) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(4)
-	for ; from < to; from += listLength {
+	for start := from; start < to; start += listLength {
 		group.Go(func() error {
 			req := &pb.TransferRequest{}
-			for i := from; i < min(from+listLength, to); i++ {
+			for i := start; i < min(start+listLength, to); i++ {
 				req.Transfers = append(req.Transfers, &pb.Transfer{
 					Id: fmt.Sprintf("job:%d", i), Debit: accountPath(i), Credit: accountPath(i*7 + 1), Amount: "0.25",
 				})

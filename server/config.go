@@ -91,9 +91,11 @@ type Limits struct {
 	// QueuedCommands waiting for the log: 8192; QueuedBytes: 64 MiB.
 	QueuedCommands int
 	QueuedBytes    int64
-	// SnapshotEntries after which the log may be cut: 16384. TrailingEntries
-	// are kept behind a cut, for followers that lag: 10240.
+	// SnapshotEntries or SnapshotBytes after which the log is cut: 16384, and
+	// 128 MiB. TrailingEntries are kept behind a cut, for followers that lag, but
+	// not more than about SnapshotBytes of them: 10240.
 	SnapshotEntries, TrailingEntries uint64
+	SnapshotBytes                    uint64
 	// CacheBytes is the cache of the state engine: 128 MiB.
 	CacheBytes int64
 }
@@ -174,6 +176,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.QueuedBytes, 64<<20)
 	orDefault(&l.SnapshotEntries, 16384)
 	orDefault(&l.TrailingEntries, 10240)
+	orDefault(&l.SnapshotBytes, 128<<20)
 	return l
 }
 

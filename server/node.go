@@ -267,6 +267,7 @@ func (n *Node) startRaft(bootstrap bool) error {
 	n.running.Go(func() { n.watchLeadership(r.LeaderCh()) })
 	n.running.Go(n.watchMembership)
 	n.running.Go(n.compareHashes)
+	n.running.Go(n.boundLog)
 	return nil
 }
 
