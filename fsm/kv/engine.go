@@ -22,7 +22,7 @@ type Engine interface {
 	Commit(writes []Write)
 }
 
-// A Write sets a key, or deletes it.
+// A Write sets a key, or deletes it. No key is empty.
 type Write struct {
 	Key    []byte
 	Value  []byte

@@ -55,12 +55,15 @@ func (h Hash) minus(g Hash) Hash {
 	return h
 }
 
-// hashRecord is the term of one record. The length of the key keeps it apart
-// from the value.
-func hashRecord(scratch, key, value []byte) (Hash, []byte) {
-	scratch = binary.BigEndian.AppendUint32(scratch[:0], uint32(len(key)))
-	scratch = append(append(scratch, key...), value...)
-	sum := sha256.Sum256(scratch)
+// appendTerm appends what is hashed of a record before its value: the key, and
+// its length, which keeps it apart from the value.
+func appendTerm[K ~string | ~[]byte](b []byte, key K) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(key))), key...)
+}
+
+// hashRecord is the hash of one record, of which term is all that is hashed.
+func hashRecord(term []byte) Hash {
+	sum := sha256.Sum256(term)
 	h, _ := HashFromBytes(sum[:])
-	return h, scratch
+	return h
 }

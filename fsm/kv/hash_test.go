@@ -47,8 +47,8 @@ func TestHashFromBytes(t *testing.T) {
 
 func TestHashKeepsKeyAndValueApart(t *testing.T) {
 	t.Parallel()
-	a, _ := hashRecord(nil, []byte("ab"), []byte("c"))
-	b, _ := hashRecord(nil, []byte("a"), []byte("bc"))
+	a := hashRecord(append(appendTerm(nil, "ab"), "c"...))
+	b := hashRecord(append(appendTerm(nil, "a"), "bc"...))
 	if a == b {
 		t.Errorf("the records ab:c and a:bc have the same hash %s", a)
 	}

@@ -16,6 +16,7 @@ type Store struct {
 	tables  []*table
 	width   int // how many slots a version has
 	current atomic.Pointer[version]
+	spare   workspace // of the next transaction
 	// open counts the versions whose snapshot is not closed yet.
 	open sync.WaitGroup
 }
@@ -89,7 +90,7 @@ func (s *Store) load(v *version) {
 			v.roots[t.slot] = btree.NewG(treeDegree, lessRow)
 		}
 	}
-	tx := &Tx{store: s, base: v, roots: v.roots, cloned: make([]bool, s.width), latest: make(map[string]int), loading: true}
+	tx := &Tx{store: s, base: v, roots: v.roots, cloned: make([]bool, s.width), loading: true}
 	for i := range tx.cloned {
 		tx.cloned[i] = true // nobody else sees the trees yet
 	}
@@ -245,8 +246,8 @@ func treeRows(tree *btree.BTreeG[row], t *table, from, to []byte, backward bool)
 // calls proceed with the record's size, so that its caller can slow it down, or
 // end it with an error; nil never does.
 func (v *View) Verify(proceed func(bytes int) error) error {
-	var sum, term Hash
-	var scratch []byte
+	var sum Hash
+	var term []byte
 	for _, t := range v.v.store.tables {
 		if !t.hashed() {
 			continue
@@ -257,8 +258,8 @@ func (v *View) Verify(proceed func(bytes int) error) error {
 					return err
 				}
 			}
-			term, scratch = hashRecord(scratch, key, value)
-			sum = sum.plus(term)
+			term = append(appendTerm(term[:0], key), value...)
+			sum = sum.plus(hashRecord(term))
 		}
 	}
 	if sum != v.v.hash {

@@ -16,7 +16,7 @@ import (
 func TestOpenRefusesWhatNoTableHas(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
-		"", "a", "a/store\x00", "a/stored", "a/stored\x01", "a/stored_by_namex\x00", "b/resident\x00"[:10],
+		"a", "a/store\x00", "a/stored", "a/stored\x01", "a/stored_by_namex\x00", "b/resident\x00"[:10],
 		"c/other\x00key", "hash", "hash\x00\x00", "hash\x01", "z/new\x00", "\xfe",
 	} {
 		engine := kv.NewMemory()

@@ -16,16 +16,12 @@ type Tx struct {
 	// cloned says which trees are the transaction's own; the others are those
 	// of the base and must not be changed.
 	cloned []bool
-	// changes is everything that was done, in order; latest leads from a full
-	// key to the newest change of it.
-	changes []change
-	latest  map[string]int
+	workspace
 	// loading: the records come from the engine, so they are not written again.
 	loading bool
 	// sealed: the hash is made.
 	sealed bool
 	hash   Hash
-	writes []Write
 }
 
 type change struct {
@@ -40,10 +36,12 @@ type change struct {
 // Begin starts the next version.
 func (s *Store) Begin() *Tx {
 	base := s.current.Load()
-	return &Tx{
-		store: s, base: base, roots: slices.Clone(base.roots), cloned: make([]bool, s.width),
-		latest: make(map[string]int),
+	tx := &Tx{store: s, base: base, roots: slices.Clone(base.roots), cloned: make([]bool, s.width), workspace: s.spare}
+	s.spare = workspace{}
+	if tx.latest == nil {
+		tx.latest = make(map[string]int)
 	}
+	return tx
 }
 
 // Step runs do and, when it returns an error, takes back everything it changed.
@@ -196,14 +194,15 @@ func (tx *Tx) Commit() {
 	if hash != tx.base.hash {
 		tx.writes = append(tx.writes, Write{Key: stateHash, Value: hash.Bytes()})
 	}
-	tx.store.engine.Commit(tx.writes)
-	tx.store.publish(&version{store: tx.store, roots: tx.roots, snapshot: tx.store.engine.Snapshot(), hash: hash})
+	store := tx.store
+	store.engine.Commit(tx.writes)
+	store.publish(&version{store: store, roots: tx.roots, snapshot: store.engine.Snapshot(), hash: hash})
+	store.spare.take(&tx.workspace)
 }
 
 // seal turns the changes of the hashed tables, or of the others, into writes
 // and keeps the hash.
 func (tx *Tx) seal(hashed bool) {
-	var old, scratch []byte
 	for i := range tx.changes {
 		c := &tx.changes[i]
 		if c.table.hashed() != hashed || c.table.memoryOnly || tx.latest[c.key] != i {
@@ -213,25 +212,31 @@ func (tx *Tx) seal(hashed bool) {
 		if before == nil && c.value == nil {
 			continue
 		}
-		write := Write{Key: []byte(c.key), Delete: c.value == nil}
-		if c.value != nil {
-			write.Value = c.table.append(nil, c.value)
+		if hashed && before != nil {
+			_, term := tx.encode(c, before)
+			tx.hash = tx.hash.minus(hashRecord(term))
 		}
+		write, term := tx.encode(c, c.value)
 		tx.writes = append(tx.writes, write)
-		if !hashed {
-			continue
-		}
-		var term Hash
-		if before != nil {
-			old = c.table.append(old[:0], before)
-			term, scratch = hashRecord(scratch, write.Key, old)
-			tx.hash = tx.hash.minus(term)
-		}
-		if c.value != nil {
-			term, scratch = hashRecord(scratch, write.Key, write.Value)
-			tx.hash = tx.hash.plus(term)
+		if hashed && c.value != nil {
+			tx.hash = tx.hash.plus(hashRecord(term))
 		}
 	}
+}
+
+// encode gives the write of a record, or of its deletion when it is nil, and
+// the bytes of its term in the hash.
+func (tx *Tx) encode(c *change, record any) (w Write, term []byte) {
+	begin := len(tx.bytes)
+	tx.bytes = appendTerm(tx.bytes, c.key)
+	key := len(tx.bytes) - len(c.key)
+	value := len(tx.bytes)
+	if record != nil {
+		tx.bytes = c.table.append(tx.bytes, record)
+	}
+	end := len(tx.bytes)
+	w = Write{Key: tx.bytes[key:value:value], Value: tx.bytes[value:end:end], Delete: record == nil}
+	return w, tx.bytes[begin:end]
 }
 
 // original is the record before the transaction, or nil.
@@ -240,4 +245,33 @@ func (tx *Tx) original(c *change) any {
 		c = &tx.changes[c.previous]
 	}
 	return c.before
+}
+
+// workspace is the memory that a transaction works in. A store hands it from one
+// to the next: a large entry fills much of it.
+type workspace struct {
+	// changes is everything that was done, in order; latest leads from a full
+	// key to the newest change of it.
+	changes []change
+	latest  map[string]int
+	writes  []Write
+	bytes   []byte // what writes are made of
+}
+
+// A workspace that grew beyond these is not kept.
+const (
+	maxSpareChanges = 1 << 17
+	maxSpareBytes   = 16 << 20
+)
+
+// take empties a workspace and keeps it.
+func (w *workspace) take(used *workspace) {
+	if cap(used.changes) > maxSpareChanges || cap(used.bytes) > maxSpareBytes {
+		return
+	}
+	clear(used.changes)
+	clear(used.latest)
+	clear(used.writes)
+	*w = workspace{changes: used.changes[:0], latest: used.latest, writes: used.writes[:0], bytes: used.bytes[:0]}
+	*used = workspace{}
 }

@@ -21,8 +21,8 @@ const maxAmount = "170141183460469231731687303715884105727"
 func newBooks(t fsmtest.T) *fsmtest.Machine {
 	t.Helper()
 	m := fsmtest.New(t)
-	for code, scale := range map[string]uint32{"BIG": 0, "EUR": 2, "USD": 2} {
-		fsmtest.Must(m.Operator, ledger.CreateAsset, &pb.CreateAssetRequest{Code: code, Scale: scale})
+	for _, req := range []*pb.CreateAssetRequest{{Code: "USD", Scale: 2}, {Code: "EUR", Scale: 2}, {Code: "BIG"}} {
+		fsmtest.Must(m.Operator, ledger.CreateAsset, req)
 	}
 	open(m, "/account/bank", "USD", ledger.Unlimited, "")
 	open(m, "/account/eur", "EUR", ledger.Unlimited, "")

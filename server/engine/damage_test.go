@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -208,7 +208,6 @@ func TestPace(t *testing.T) {
 func TestReadsFindDamage(t *testing.T) {
 	for name, read := range map[string]func(kv.Snapshot){
 		"get":  func(s kv.Snapshot) { s.Get([]byte("b")) },
-		"miss": func(s kv.Snapshot) { s.Get([]byte("bb")) },
 		"scan": func(s kv.Snapshot) {
 			for range s.Scan(nil, everything, false) {
 			}
@@ -257,11 +256,23 @@ func TestFatalIsPanicByDefault(t *testing.T) {
 var errDisk = errors.New("the disk is broken")
 
 func TestFailedFlushIsFatal(t *testing.T) {
-	for _, kind := range []errorfs.OpKind{errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileClose} {
-		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+	synced := []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}
+	for _, test := range []struct {
+		name  string
+		kinds []errorfs.OpKind
+		file  string // what its name contains
+		want  string
+	}{
+		{"create table", []errorfs.OpKind{errorfs.OpCreate}, ".sst", "state engine: flush or compaction: "},
+		{"write table", []errorfs.OpKind{errorfs.OpFileWrite}, ".sst", "state engine: flush or compaction: "},
+		{"sync table", synced, ".sst", "state engine: flush or compaction: "},
+		{"write manifest", []errorfs.OpKind{errorfs.OpFileWrite}, "MANIFEST", "state engine: internal: MANIFEST flush failed: "},
+		{"sync manifest", synced, "MANIFEST", "state engine: internal: MANIFEST sync failed: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			var broken errorfs.Toggle
 			broken.Injector = errorfs.InjectorFunc(func(op errorfs.Op) error {
-				if op.Kind == kind && strings.HasSuffix(op.Path, ".sst") {
+				if slices.Contains(test.kinds, op.Kind) && strings.Contains(op.Path, test.file) {
 					return errDisk
 				}
 				return nil
@@ -273,10 +284,18 @@ func TestFailedFlushIsFatal(t *testing.T) {
 			}
 			p.Commit([]kv.Write{set("a", "1")})
 			broken.On()
-			go p.Flush() // never returns
-			<-end.called
-			if err := end.only(t); !errors.Is(err, errDisk) || !strings.HasPrefix(err.Error(), "state engine: flush or compaction: ") {
-				t.Errorf("%v, want %v", err, errDisk)
+			flushed := make(chan struct{})
+			go func() {
+				p.Flush()
+				close(flushed)
+			}()
+			select {
+			case <-end.called:
+			case <-flushed:
+				t.Fatal("Flush returned, want that it does not")
+			}
+			if err := end.only(t); !errors.Is(err, errDisk) || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("%v, want %s%v", err, test.want, errDisk)
 			}
 		})
 	}

@@ -23,13 +23,15 @@ import (
 	"acquired/server/token"
 )
 
-// ClusterID is the cluster of every test.
+// ClusterID is the cluster of a test that names none.
 const ClusterID = "test"
 
 // Options of a cluster. The zero value is three nodes with default timing.
 type Options struct {
 	// Nodes is how many there are; 0 is 3.
 	Nodes int
+	// Cluster is the id of the cluster; empty is ClusterID.
+	Cluster string
 	// Configure changes the configuration of a node before it starts; nil is none.
 	Configure func(*server.Config)
 }
@@ -54,7 +56,10 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.Nodes == 0 {
 		o.Nodes = 3
 	}
-	authority, err := pki.NewAuthority(ClusterID, time.Now())
+	if o.Cluster == "" {
+		o.Cluster = ClusterID
+	}
+	authority, err := pki.NewAuthority(o.Cluster, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +103,22 @@ func (c *Cluster) Node(id string) *server.Node { return c.nodes[id] }
 // DataDir is where the node keeps its data.
 func (c *Cluster) DataDir(id string) string { return filepath.Join(c.dir, id) }
 
+// Authority is the authority that the nodes trust.
+func (c *Cluster) Authority() *pki.Authority { return c.authority }
+
+// TokenKey signs the tokens that the nodes accept.
+func (c *Cluster) TokenKey() ed25519.PrivateKey { return c.tokenKey }
+
 // StartNode starts a node, again or for the first time.
 func (c *Cluster) StartNode(id string) {
+	c.t.Helper()
+	if err := c.TryStartNode(id); err != nil {
+		c.t.Fatalf("start %s: %v", id, err)
+	}
+}
+
+// TryStartNode is StartNode for a node that may refuse to start.
+func (c *Cluster) TryStartNode(id string) error {
 	c.t.Helper()
 	pair, err := c.authority.IssueNode(id, time.Now())
 	if err != nil {
@@ -110,7 +129,7 @@ func (c *Cluster) StartNode(id string) {
 		c.t.Fatal(err)
 	}
 	config := server.Config{
-		Node: id, Cluster: ClusterID, DataDir: c.DataDir(id), Listen: Address(id), Credentials: credentials, TokenKey: c.tokenKey,
+		Node: id, Cluster: c.options.Cluster, DataDir: c.DataDir(id), Listen: Address(id), Credentials: credentials, TokenKey: c.tokenKey,
 		Peers:        func(node string) (string, bool) { return Address(node), true },
 		ListenFunc:   c.listen,
 		DialFunc:     c.dialFrom(id),
@@ -131,9 +150,10 @@ func (c *Cluster) StartNode(id string) {
 	}
 	node, err := server.Start(c.t.Context(), config)
 	if err != nil {
-		c.t.Fatalf("start %s: %v", id, err)
+		return err
 	}
 	c.nodes[id] = node
+	return nil
 }
 
 // StopNode stops a node.
@@ -192,7 +212,7 @@ func (c *Cluster) Config(nodes ...string) client.Config {
 		addresses = append(addresses, Address(id))
 	}
 	return client.Config{
-		Addresses: addresses, Cluster: ClusterID, CA: c.authority.CertificatePEM(),
+		Addresses: addresses, Cluster: c.options.Cluster, CA: c.authority.CertificatePEM(),
 		Certificate: c.operator.CertificatePEM, Key: c.operator.KeyPEM,
 		Dialer: func(ctx context.Context, address string) (net.Conn, error) { return c.dialFrom("client")(ctx, address) },
 	}
