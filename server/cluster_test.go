@@ -18,8 +18,13 @@ import (
 // zero, the others may not.
 func seed(t *testing.T, c *client.Client, accounts ...string) {
 	t.Helper()
+	seedScale(t, c, 2, accounts...)
+}
+
+func seedScale(t *testing.T, c *client.Client, scale uint32, accounts ...string) {
+	t.Helper()
 	ctx := t.Context()
-	if _, err := c.Ledger.CreateAsset(ctx, &pb.CreateAssetRequest{Code: "USD", Scale: 2}); err != nil {
+	if _, err := c.Ledger.CreateAsset(ctx, &pb.CreateAssetRequest{Code: "USD", Scale: scale}); err != nil {
 		t.Fatal(err)
 	}
 	open := func(path, overdraft string) {

@@ -112,7 +112,10 @@ func (n *Node) hashOf(ctx context.Context, node string, index uint64) (kv.Hash, 
 	if err != nil {
 		return kv.Hash{}, err
 	}
-	res, err := client.HashAt(ctx, &statev1.HashAtRequest{Index: index}, grpc.WaitForReady(true))
+	if err := reach(ctx, client); err != nil {
+		return kv.Hash{}, err
+	}
+	res, err := client.HashAt(ctx, &statev1.HashAtRequest{Index: index})
 	if err != nil {
 		return kv.Hash{}, err
 	}
@@ -122,6 +125,18 @@ func (n *Node) hashOf(ctx context.Context, node string, index uint64) (kv.Hash, 
 	}
 	return hash, nil
 }
+
+// reach waits until the node answers. One that is behind may take longer for its
+// hash than one that is down should hold up the others.
+func reach(ctx context.Context, client statev1.PeerClient) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	_, err := client.Hello(ctx, &statev1.HelloRequest{}, grpc.WaitForReady(true))
+	return err
+}
+
+// reachTimeout is longer than the pauses between attempts to connect to a node.
+const reachTimeout = 2 * helloTimeout
 
 // quarantine ends the node for good: its data must not be served again.
 func (n *Node) quarantine(reason error) {

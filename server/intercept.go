@@ -78,7 +78,7 @@ func (n *Node) interceptUnary(ctx context.Context, req any, info *grpc.UnaryServ
 	m := n.methods[info.FullMethod]
 	var c *call
 	defer func() { err = n.ended(ctx, info.FullMethod, c, begin, err) }()
-	ctx, cancel, err := n.admit(ctx)
+	ctx, cancel, err := n.admit(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -95,15 +95,15 @@ func (n *Node) interceptUnary(ctx context.Context, req any, info *grpc.UnaryServ
 
 func (n *Node) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	begin := time.Now()
+	m := n.methods[info.FullMethod]
 	var c *call
 	defer func() { err = n.ended(stream.Context(), info.FullMethod, c, begin, err) }()
-	select {
-	case n.calls <- struct{}{}:
-	default:
-		return busy("%d calls are in progress", cap(n.calls))
+	leave, err := n.place(m)
+	if err != nil {
+		return err
 	}
-	defer func() { <-n.calls }()
-	ctx, c, err := n.enter(stream.Context(), n.methods[info.FullMethod], begin)
+	defer leave()
+	ctx, c, err := n.enter(stream.Context(), m, begin)
 	if err != nil {
 		return err
 	}
@@ -117,22 +117,36 @@ type authenticatedStream struct {
 
 func (s *authenticatedStream) Context() context.Context { return s.ctx }
 
+// place takes a place for the call and gives what gives it up. Calls that need
+// no proof have few places of their own: they must not take those of others.
+func (n *Node) place(m method) (leave func(), err error) {
+	places := n.calls
+	if m.open {
+		places = n.openCalls
+	}
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	default:
+		return nil, busy("%d calls are in progress", cap(places))
+	}
+}
+
 // admit takes a place for the call and bounds its time.
-func (n *Node) admit(ctx context.Context) (context.Context, func(), error) {
+func (n *Node) admit(ctx context.Context, m method) (context.Context, func(), error) {
 	if ctx.Err() != nil {
 		return ctx, nil, fault.Unserved(fault.Definite, "the deadline had passed when the call arrived")
 	}
-	select {
-	case n.calls <- struct{}{}:
-	default:
-		return ctx, nil, busy("%d calls are in progress", cap(n.calls))
+	leave, err := n.place(m)
+	if err != nil {
+		return ctx, nil, err
 	}
 	timeout := MaxTimeout
 	if _, ok := ctx.Deadline(); !ok {
 		timeout = DefaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
-	return ctx, func() { cancel(); <-n.calls }, nil
+	return ctx, func() { cancel(); leave() }, nil
 }
 
 // enter authenticates the call, unless it is open to all.

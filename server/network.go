@@ -18,9 +18,11 @@ import (
 const (
 	handshakeTimeout = 5 * time.Second
 	// maxHandshakes bounds what strangers can make a node do at once,
-	// maxConnections how many callers it holds.
+	// maxConnections how many callers it holds, and maxAnonymous how many of them
+	// without a certificate: they must not keep the nodes of the cluster out.
 	maxHandshakes  = 256
 	maxConnections = 4096
+	maxAnonymous   = 2048
 )
 
 // splitter serves two protocols on one TLS listener: the handshake names the
@@ -34,26 +36,51 @@ type splitter struct {
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[*accepted]struct{} // open; nil when closed
+	mu        sync.Mutex
+	conns     map[*accepted]struct{} // open; nil when closed
+	anonymous int
 }
 
 // accepted is a connection that the splitter closes when it is closed itself.
 type accepted struct {
 	net.Conn
-	from *splitter
+	from      *splitter
+	anonymous bool // from.mu guards it
 }
 
 func (c *accepted) Close() error {
-	c.from.mu.Lock()
-	delete(c.from.conns, c)
-	c.from.mu.Unlock()
+	c.from.forget(c)
 	return c.Conn.Close()
+}
+
+func (s *splitter) forget(c *accepted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.conns[c]; !ok {
+		return
+	}
+	delete(s.conns, c)
+	if c.anonymous {
+		s.anonymous--
+	}
+}
+
+// countAnonymous counts a connection without a certificate, or refuses one too
+// many.
+func (s *splitter) countAnonymous(c *accepted) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.conns[c]; !ok || s.anonymous == maxAnonymous {
+		return false
+	}
+	c.anonymous = true
+	s.anonymous++
+	return true
 }
 
 // keep gives the connection to the splitter, or refuses one too many.
 func (s *splitter) keep(raw net.Conn) (*accepted, bool) {
-	c := &accepted{raw, s}
+	c := &accepted{Conn: raw, from: s}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil || len(s.conns) == maxConnections {
@@ -100,7 +127,7 @@ func (s *splitter) accept() {
 	}
 }
 
-func (s *splitter) shake(raw net.Conn) {
+func (s *splitter) shake(raw *accepted) {
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
 	defer cancel()
 	conn := tls.Server(raw, s.tls)
@@ -108,9 +135,13 @@ func (s *splitter) shake(raw net.Conn) {
 		raw.Close()
 		return
 	}
-	to := s.grpc
-	if conn.ConnectionState().NegotiatedProtocol == pki.ProtocolRaft {
+	state, to := conn.ConnectionState(), s.grpc
+	if state.NegotiatedProtocol == pki.ProtocolRaft {
 		to = s.raft
+	}
+	if len(state.PeerCertificates) == 0 && !s.countAnonymous(raw) {
+		conn.Close()
+		return
 	}
 	to.hand(conn)
 }

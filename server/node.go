@@ -64,6 +64,7 @@ type Node struct {
 	transport   *raft.NetworkTransport
 	membership  sync.Mutex // one change of the configuration at a time
 	calls       chan struct{}
+	openCalls   chan struct{}
 	methods     map[string]method
 	split       *splitter
 	grpc        *grpc.Server
@@ -80,6 +81,9 @@ type Node struct {
 	failed   atomic.Bool
 }
 
+// maxOpenCalls are the calls in progress that nobody had to prove who makes them.
+const maxOpenCalls = 64
+
 // Start starts a node. It returns when the node listens, which may be long
 // before it is a member of a cluster. ctx governs only the start.
 func Start(ctx context.Context, config Config) (*Node, error) {
@@ -90,6 +94,7 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 	n := &Node{config: config, log: config.Log.With(slog.String("self", config.Node)), version: version()}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.calls = make(chan struct{}, config.Limits.Calls)
+	n.openCalls = make(chan struct{}, maxOpenCalls)
 	n.applied.index = func() uint64 { return n.machine.Position().Index }
 	n.peers = &peers{node: n, conns: make(map[string]*grpc.ClientConn)}
 	n.reads = &readIndexer{node: n}
@@ -192,7 +197,7 @@ func (n *Node) listen(ctx context.Context) error {
 		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxHeaderListSize(64<<10),
 		grpc.MaxConcurrentStreams(1024),
 		grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(n.interceptUnary), grpc.StreamInterceptor(n.interceptStream),
 	)

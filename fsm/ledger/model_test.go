@@ -219,16 +219,15 @@ func (m *model) note(t *pb.Transfer, amount *big.Int, index uint64, time int64) 
 
 // What is drawn is little of each kind, so that things meet.
 var (
-	assetCodes  = rapid.SampledFrom([]string{"USD", "HOUR", "TINY"})
-	paths       = rapid.SampledFrom([]string{"/account/a", "/account/a/b", "/account/ab", "/account/c", "/account/d", "/account/e"})
-	ids         = rapid.SampledFrom([]string{"1", "2", "3", "4", "5", "6", "7", "8", "10", "/", "~", "a:b", "x", "y", "z"})
-	amountTexts = rapid.OneOf(
-		rapid.SampledFrom([]string{"0", "1", "2", "5", "10", "0.5", "1.50", "0.01"}),
-		rapid.SampledFrom([]string{"0", "1", "2", "5", "10", "0.5", "1.50", "0.01"}),
-		rapid.SampledFrom([]string{"170141183460469231731687303715884105727", "85070591730234615865843651857942052864", "-1", "x", "1.234"}),
-		rapid.Map(rapid.Uint64(), func(n uint64) string { return strconv.FormatUint(n, 10) }),
-	)
-	limits = rapid.OneOf(rapid.SampledFrom([]string{"", "0", "5", ledger.Unlimited, ledger.Unlimited, "1.5", "100"}), amountTexts)
+	assetCodes = rapid.SampledFrom([]string{"USD", "HOUR", "TINY"})
+	paths      = rapid.SampledFrom([]string{"/account/a", "/account/a/b", "/account/ab", "/account/c", "/account/d", "/account/e"})
+	ids        = rapid.Map(rapid.IntRange(0, 60), func(n int) string { return []string{"", "/", "~"}[n%3] + strconv.Itoa(n) })
+	small      = rapid.SampledFrom([]string{"0", "1", "2", "5", "10", "0.5", "1.50", "0.01"})
+	odd        = rapid.SampledFrom([]string{"85070591730234615865843651857942052864", "1701411834604692317316873037158841057.27", "-1", "x", "1.234"})
+	number     = rapid.Map(rapid.Uint64(), func(n uint64) string { return strconv.FormatUint(n, 10) })
+	// Most amounts are small.
+	amounts = rapid.OneOf(small, small, small, small, small, small, number, odd)
+	limits  = rapid.OneOf(rapid.SampledFrom([]string{"", "0", "5", ledger.Unlimited, ledger.Unlimited, "1.5", "100"}), amounts)
 )
 
 // ledgerRun is a run of TestModel.
@@ -299,15 +298,7 @@ func (r *ledgerRun) openAccount(t *rapid.T, req *pb.OpenAccountRequest) {
 func (r *ledgerRun) drawTransfers(t *rapid.T) {
 	req := &pb.TransferRequest{}
 	for range rapid.IntRange(1, 5).Draw(t, "transfers") {
-		p := of(ids.Draw(t, "id"), paths.Draw(t, "debit"), paths.Draw(t, "credit"), amountTexts.Draw(t, "amount"))
-		if rapid.IntRange(0, 9).Draw(t, "with asset") == 0 {
-			p.Asset = assetCodes.Draw(t, "asset")
-		}
-		// Much that is drawn would be refused at once; most of it need not be.
-		if rapid.IntRange(0, 7).Draw(t, "any accounts") > 0 {
-			p.Debit, p.Credit = r.pair(t)
-		}
-		req.Transfers = append(req.Transfers, p)
+		req.Transfers = append(req.Transfers, r.drawTransfer(t))
 	}
 	command := fsmtest.Command(r.machine.Operator, ledger.Transfer, req)
 	result, err := r.send(t, command)
@@ -325,6 +316,29 @@ func (r *ledgerRun) drawTransfers(t *rapid.T) {
 	if !proto.Equal(result, want) {
 		t.Fatalf("%v is answered with %v, want %v", req, result, want)
 	}
+}
+
+// drawTransfer draws one that stands, or one that is nearly it, or a new one.
+func (r *ledgerRun) drawTransfer(t *rapid.T) *pb.Transfer {
+	p := of(ids.Draw(t, "id"), "", "", amounts.Draw(t, "amount"))
+	p.Debit, p.Credit = r.pair(t)
+	standing := slices.Sorted(maps.Keys(r.model.transfers))
+	if len(standing) > 0 && rapid.IntRange(0, 4).Draw(t, "standing") == 0 {
+		id := rapid.SampledFrom(standing).Draw(t, "standing id")
+		was := r.model.transfers[id]
+		p = of(id, was.debit, was.credit, format(was.amount, r.model.assets[r.model.accounts[was.debit].asset]))
+	}
+	switch rapid.IntRange(0, 49).Draw(t, "changed") {
+	case 0:
+		p.Debit = paths.Draw(t, "debit")
+	case 1:
+		p.Credit = paths.Draw(t, "credit")
+	case 2:
+		p.Amount = amounts.Draw(t, "another amount")
+	case 3:
+		p.Asset = assetCodes.Draw(t, "asset")
+	}
+	return p
 }
 
 // pair draws two accounts of one asset.

@@ -15,7 +15,9 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -55,7 +57,7 @@ const (
 // be running when Close is called.
 type Pebble struct {
 	dir     string
-	fs      vfs.FS
+	disk    vfs.FS
 	db      *pebble.DB
 	options *pebble.Options
 	lock    *pebble.Lock
@@ -72,7 +74,8 @@ var _ kv.Engine = (*Pebble)(nil)
 // files are damaged or missing.
 func Open(c Config) (*Pebble, error) { return open(c, vfs.Default) }
 
-func open(c Config, fs vfs.FS) (*Pebble, error) {
+// open is Open on any file system.
+func open(c Config, disk vfs.FS) (*Pebble, error) {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = defaultCacheBytes
 	}
@@ -82,11 +85,11 @@ func open(c Config, fs vfs.FS) (*Pebble, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pebble{dir: c.Dir, fs: private{fs}, fatal: c.Fatal}
-	if err := p.fs.MkdirAll(c.Dir, 0o700); err != nil {
+	p := &Pebble{dir: c.Dir, disk: private{disk}, fatal: c.Fatal}
+	if err := p.disk.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state engine: create folder: %w", err)
 	}
-	lock, err := pebble.LockDirectory(c.Dir, p.fs)
+	lock, err := pebble.LockDirectory(c.Dir, p.disk)
 	if err != nil {
 		return nil, fmt.Errorf("state engine: folder %s is in use, by another process or in this one: %w", c.Dir, err)
 	}
@@ -172,8 +175,15 @@ func (p *Pebble) fail(operation string, err error) {
 }
 
 func describe(operation string, err error) error {
-	if pebble.IsCorruptionError(err) {
+	if corrupt(err) {
 		return fmt.Errorf("state engine: %s: %w: %w", operation, ErrCorrupt, err)
 	}
 	return fmt.Errorf("state engine: %s: %w", operation, err)
+}
+
+// corrupt also knows the damage that Pebble does not mark as such: tables that
+// are missing, or not as long as they were.
+func corrupt(err error) bool {
+	return pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) ||
+		strings.Contains(err.Error(), "object size mismatch")
 }

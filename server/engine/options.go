@@ -18,7 +18,7 @@ const format = pebble.FormatTableFormatV6
 const (
 	bloomBitsPerKey = 10        // one lookup in a hundred reads a block for nothing
 	blockBytes      = 16 << 10  // what a lookup reads and unpacks for one key
-	indexBlockBytes = 256 << 10 // so that most tables have an index of one level
+	indexBlockBytes = 1 << 10 // so that most tables have an index of one level
 )
 
 // tableBytes is the size of the tables of each level. It stays small, because a
@@ -30,7 +30,7 @@ func (p *Pebble) pebbleOptions(c Config) *pebble.Options {
 	log := logger{p, c.Log}
 	events := pebble.TeeEventListener(pebble.MakeLoggingEventListener(log), p.events())
 	o := &pebble.Options{
-		FS:                 p.fs,
+		FS:                 p.disk,
 		Lock:               p.lock,
 		Logger:             log,
 		EventListener:      &events,

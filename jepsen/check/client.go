@@ -1,0 +1,115 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	"acquired/client"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// Client is a process: it does one operation after another at one node, and
+// records them. One goroutine uses it.
+type Client struct {
+	History *History
+	Node    string
+	// Ledger sends each call once, to the node and nowhere else. No other process
+	// uses the connection: its reads would ask for what the other has seen.
+	Ledger pb.LedgerClient
+	// Payer is the account that is debited. It and the counters hold an asset of
+	// scale 0.
+	Payer string
+	// Timeout is how long to wait for an answer. Required.
+	Timeout time.Duration
+	// Resend is for how long a write of unknown outcome is sent again, under the
+	// same request id; 0 is not at all.
+	Resend time.Duration
+
+	process int
+	begun   bool
+}
+
+// pauseBetweenAttempts is short beside an election.
+const pauseBetweenAttempts = 100 * time.Millisecond
+
+// Add adds Amount(number), which nobody else adds, to the counter.
+func (c *Client) Add(ctx context.Context, counter string, number int) Outcome {
+	o := Operation{Kind: Add, Counter: counter, Amount: Amount(number)}
+	return c.record(o, func() (uint64, error) {
+		id := path.Base(counter) + ":" + strconv.Itoa(number)
+		begin := time.Now()
+		err := c.transfer(ctx, id, o)
+		open := OutcomeOf(Add, err) == Unknown
+		for open && OutcomeOf(Add, err) != OK && OutcomeOf(Add, err) != Wrong && time.Since(begin) < c.Resend && elapse(ctx, pauseBetweenAttempts) {
+			err = c.transfer(ctx, id, o)
+		}
+		if open && OutcomeOf(Add, err) == Failed {
+			// Only that attempt is known not to be applied.
+			err = fault.Unserved(fault.Unknown, "%v", err)
+		}
+		return 0, err
+	})
+}
+
+// transfer sends the addition once.
+func (c *Client) transfer(ctx context.Context, id string, o Operation) error {
+	ctx, cancel := context.WithTimeout(client.WithRequestID(ctx, id), c.Timeout)
+	defer cancel()
+	answer, err := c.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: []*pb.Transfer{{
+		Id: id, Debit: c.Payer, Credit: o.Counter, Amount: strconv.FormatUint(o.Amount, 10),
+	}}})
+	if err != nil {
+		return err
+	}
+	if answer.Created != 1 || len(answer.Existing) != 0 {
+		return fmt.Errorf("the answer is of %d transfers created and %d existing, want the 1 that was asked for", answer.Created, len(answer.Existing))
+	}
+	return nil
+}
+
+// Read reads the counter.
+func (c *Client) Read(ctx context.Context, counter string) Outcome {
+	return c.record(Operation{Kind: Read, Counter: counter}, func() (uint64, error) {
+		ctx, cancel := context.WithTimeout(client.WithRead(ctx, client.Latest), c.Timeout)
+		defer cancel()
+		answer, err := c.Ledger.Balance(ctx, &pb.BalanceRequest{Path: counter})
+		if err != nil {
+			return 0, err
+		}
+		return strconv.ParseUint(answer.CreditsPosted, 10, 64)
+	})
+}
+
+// record does an operation between the two lines of the history. After one of
+// unknown outcome, which may still be under way, the process is another.
+func (c *Client) record(o Operation, do func() (value uint64, err error)) Outcome {
+	if !c.begun {
+		c.begun, c.process = true, c.History.Process()
+	}
+	o.Process, o.Node = c.process, c.Node
+	number := c.History.Call(o)
+	value, err := do()
+	outcome, reason := OutcomeOf(o.Kind, err), ""
+	if err != nil {
+		reason = err.Error()
+	}
+	c.History.Return(number, outcome, value, reason)
+	c.begun = outcome != Unknown
+	return outcome
+}
+
+// elapse waits, and reports whether ctx has not ended meanwhile.
+func elapse(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
