@@ -10,7 +10,9 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"acquired/fsm/system"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 	"acquired/server/archive"
 )
 
@@ -74,6 +76,9 @@ func (s *clusterService) RestoreSnapshot(stream grpc.ClientStreamingServer[pb.Sn
 	manifest, err := archive.Inspect(file)
 	if err != nil {
 		return err
+	}
+	if manifest.StateFormat > system.Format {
+		return fault.Conflict.New("the snapshot has format %d, this release knows up to %d", manifest.StateFormat, system.Format)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err

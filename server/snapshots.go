@@ -177,7 +177,7 @@ func (n *Node) checkpoint(dir string) (manifest archive.Manifest, err error) {
 		n.machine.Pause(func(at fsm.Position) {
 			manifest = archive.Manifest{
 				Cluster: n.config.Cluster, Node: n.config.Node, Version: n.version,
-				Index: at.Index, Term: at.Term, Hash: at.Hash.String(),
+				Index: at.Index, Term: at.Term, StateFormat: at.Format, Hash: at.Hash.String(),
 				UnixNanos: time.Now().UnixNano(),
 			}
 			err = e.Checkpoint(dir)

@@ -54,7 +54,7 @@ func openDataDir(path string, own owner) (d *dataDir, err error) {
 	d = &dataDir{path: path, lock: lock}
 	defer func() {
 		if err != nil {
-			d.close()
+			lock.Close() // what is returned is nil then
 		}
 	}()
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {

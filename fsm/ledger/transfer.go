@@ -72,7 +72,7 @@ func sameTransfer(was *movement, debit, credit *page, amount Amount) error {
 	switch {
 	case was.debit != debit.id:
 		field = "debit"
-	case false:
+	case was.credit != credit.id:
 		field = "credit"
 	case was.amount != amount:
 		field = "amount"

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +34,7 @@ func folder(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// content gives the files of a folder.
+// contentOf gives the files of a folder.
 func contentOf(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -123,7 +122,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestFormatIsStable(t *testing.T) {
 	dir := folder(t, map[string]string{"a": "x\n"})
-	m := Manifest{Version: "v1", Cluster: "c", Node: "n", Index: 3, Term: 2, Hash: "00", UnixNanos: 1e9, Files: []File{{"a", 2}}}
+	m := Manifest{Version: "v1", Cluster: "c", Node: "n", Index: 3, Term: 2, Hash: "00", StateFormat: 1, UnixNanos: 1e9, Files: []File{{"a", 2}}}
 	var stream bytes.Buffer
 	if err := Write(&stream, m, dir); err != nil {
 		t.Fatal(err)
@@ -136,6 +135,7 @@ func TestFormatIsStable(t *testing.T) {
  "index": 3,
  "term": 2,
  "hash": "00",
+ "state_format": 1,
  "unix_nanos": 1000000000,
  "files": [
   {
@@ -149,7 +149,7 @@ func TestFormatIsStable(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("manifest differs (-want +got):\n%s", diff)
 	}
-	const hash = "4dadc67c999740f7232db5219c62b7c2d3581a9104b2792b3fbe939d9bf046bd"
+	const hash = "a387b81c9f709309cfdd564917e42b0cf91c4a27b04c45695f4a5a9d2a6d17a7"
 	if got := fmt.Sprintf("%x", sha256.Sum256(stream.Bytes())); got != hash {
 		t.Errorf("hash of the stream is %s, want %s: releases must be able to read each other", got, hash)
 	}
@@ -554,10 +554,6 @@ func FuzzExtract(f *testing.F) {
 				t.Fatalf("after the error the folder is there: %v", err)
 			}
 			return
-		}
-		names := slices.Sorted(maps.Keys(contentOf(t, dir)))
-		if len(names) != len(m.Files) {
-			t.Fatalf("files are %q, want %v", names, m.Files)
 		}
 		if files, err := Files(dir); err != nil || !slices.Equal(files, m.Files) {
 			t.Fatalf("files are %v, %v, want %v", files, err, m.Files)

@@ -43,10 +43,13 @@ func writeFile(name string, content content) error {
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	if err = content(file); err == nil {
-		err = file.Sync()
+	if err := content(file); err != nil {
+		return errors.Join(err, file.Close())
 	}
-	return errors.Join(err, file.Close())
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
 }
 
 // syncFolder makes durable which files are in a folder.

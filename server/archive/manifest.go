@@ -2,6 +2,7 @@ package archive
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 
@@ -48,6 +49,9 @@ type Manifest struct {
 	// Hash is the hash of the state in hexadecimal. This package does not check
 	// it: that takes an open state.
 	Hash string `json:"hash"`
+	// StateFormat is the replicated format number: a release that knows only
+	// smaller ones cannot read the state.
+	StateFormat uint32 `json:"state_format"`
 	// UnixNanos is when the archive was made, from the year 1970 to 2242.
 	UnixNanos int64 `json:"unix_nanos"`
 	// Files are the files of the state, sorted by name.
@@ -68,13 +72,13 @@ type File struct {
 func Files(dir string) ([]File, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("snapshot: %w", err)
 	}
 	files := make([]File, 0, len(entries))
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("snapshot: %w", err)
 		}
 		if !info.Mode().IsRegular() {
 			return nil, invalid("%q is no regular file", entry.Name())

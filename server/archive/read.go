@@ -182,7 +182,7 @@ var errNoHeader = errors.New("there is no header of a file")
 // parse is for messages, and for the length of the manifest.
 func parse(block []byte) (*tar.Header, error) {
 	found, err := tar.NewReader(bytes.NewReader(block)).Next()
-	if err != nil || found.Size < 0 {
+	if err != nil {
 		return nil, errNoHeader
 	}
 	return found, nil

@@ -35,7 +35,9 @@ type Config struct {
 	// Dir is the folder of the state, which nothing else may use. It is created,
 	// readable by the owner only, if it is missing.
 	Dir string
-	// CacheBytes bounds the cache of uncompressed blocks. Zero is 128 MiB.
+	// CacheBytes bounds the cache of what was read from disk. Zero is 128 MiB.
+	// Where keys are looked up in no order it should have room for their filters,
+	// 1.25 MB for a million keys; with less, lookups are several times slower.
 	CacheBytes int64
 	// MemTableBytes is how much is kept in memory before it is flushed; up to
 	// four times as much is held while flushes are behind. Zero is 32 MiB.
@@ -69,9 +71,8 @@ type Pebble struct {
 
 var _ kv.Engine = (*Pebble)(nil)
 
-// Open opens the state in c.Dir, or creates an empty one. The error says
-// whether the folder is in use by another process, and is an ErrCorrupt if the
-// files are damaged or missing.
+// Open opens the state in c.Dir, or creates an empty one. The error says so if
+// the folder is in use, and is an ErrCorrupt if files are damaged or missing.
 func Open(c Config) (*Pebble, error) { return open(c, vfs.Default) }
 
 // open is Open on any file system.
@@ -89,16 +90,26 @@ func open(c Config, disk vfs.FS) (*Pebble, error) {
 	if err := p.disk.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state engine: create folder: %w", err)
 	}
-	lock, err := pebble.LockDirectory(c.Dir, p.disk)
-	if err != nil {
-		return nil, fmt.Errorf("state engine: folder %s is in use, by another process or in this one: %w", c.Dir, err)
+	var err error
+	if p.lock, err = lock(c.Dir, p.disk); err != nil {
+		return nil, err
 	}
-	p.lock = lock
 	p.options = p.pebbleOptions(c)
 	if p.db, err = pebble.Open(c.Dir, p.options); err != nil {
-		return nil, errors.Join(describe("open", err), lock.Close())
+		return nil, errors.Join(describe("open", err), p.lock.Close())
 	}
 	return p, nil
+}
+
+func lock(dir string, disk vfs.FS) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, disk)
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("state engine: lock folder: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state engine: folder %s is in use, by another process or in this one: %w", dir, err)
+	}
+	return lock, nil
 }
 
 // Snapshot implements kv.Engine. It may also be called while Commit runs; the
@@ -108,7 +119,7 @@ func (p *Pebble) Snapshot() kv.Snapshot { return &snapshot{p, p.db.NewSnapshot()
 // Commit implements kv.Engine. It waits for the disk only when flushes or
 // compactions are so far behind that memory is full.
 func (p *Pebble) Commit(writes []kv.Write) {
-	batch := p.db.NewBatch()
+	batch := p.db.NewBatchWithSize(encodedBytes(writes))
 	for i := range writes {
 		if err := add(batch, &writes[i]); err != nil {
 			p.fail("commit", err)
@@ -120,6 +131,17 @@ func (p *Pebble) Commit(writes []kv.Write) {
 	if err := batch.Close(); err != nil {
 		p.fail("commit", err)
 	}
+}
+
+// encodedBytes is about how long the batch of the writes is: enough that a large
+// one is not copied again and again as it grows.
+func encodedBytes(writes []kv.Write) int {
+	const perWrite = 8 // kind and lengths
+	n := perWrite * (len(writes) + 2)
+	for i := range writes {
+		n += len(writes[i].Key) + len(writes[i].Value)
+	}
+	return n
 }
 
 // errEmptyKey is for a caller with a bug: Pebble cannot write a table that has
@@ -165,7 +187,7 @@ func (p *Pebble) Close() error {
 	return nil
 }
 
-// fail ends the process. It never returns.
+// fail ends the process. It never returns: whoever else fails waits for the end.
 func (p *Pebble) fail(operation string, err error) {
 	err = describe(operation, err)
 	if p.fatal != nil {

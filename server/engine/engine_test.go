@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -163,9 +164,14 @@ func TestOpenErrors(t *testing.T) {
 	}
 	used := t.TempDir()
 	openOn(t, vfs.Default, Config{Dir: used})
+	unlockable := t.TempDir()
+	if err := os.Mkdir(filepath.Join(unlockable, "LOCK"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct{ name, dir, want string }{
 		{"no folder", file, "state engine: create folder: "},
 		{"in use", used, "state engine: folder " + used + " is in use"},
+		{"no lock", unlockable, "state engine: lock folder: open " + unlockable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(Config{Dir: test.dir})
@@ -293,6 +299,22 @@ func compareHalves(t *testing.T, p *Pebble) {
 	group.Wait()
 	if !bytes.Equal(left, right) {
 		t.Errorf("a snapshot has %q and %q, want equal values", left, right)
+	}
+}
+
+func TestLog(t *testing.T) {
+	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
+		var output bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&output, &slog.HandlerOptions{Level: level}))
+		p, err := open(Config{Dir: "state", Log: log}, vfs.NewMem())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Commit([]kv.Write{set("a", "1")})
+		closeEngine(t, p)
+		if got := strings.Contains(output.String(), `level=DEBUG msg="state engine" event="[JOB`); got != want {
+			t.Errorf("at level %v the log has events: %v, want %v\n%s", level, got, want, output.String())
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const format = pebble.FormatTableFormatV6
 const (
 	bloomBitsPerKey = 10        // one lookup in a hundred reads a block for nothing
 	blockBytes      = 16 << 10  // what a lookup reads and unpacks for one key
-	indexBlockBytes = 1 << 10 // so that most tables have an index of one level
+	indexBlockBytes = 256 << 10 // so that most tables have an index of one level
 )
 
 // tableBytes is the size of the tables of each level. It stays small, because a
@@ -35,21 +35,23 @@ func (p *Pebble) pebbleOptions(c Config) *pebble.Options {
 		Logger:             log,
 		EventListener:      &events,
 		FormatMajorVersion: format,
-		DisableWAL:         true,
+		DisableWAL:         true, // the raft log is one
 
 		CacheSize:    c.CacheBytes,
 		MemTableSize: c.MemTableBytes,
 		// Room for bursts: with the default of 2 every flush stops the commits.
 		MemTableStopWritesThreshold: 4,
-		MaxOpenFiles:                1000,
+		// Tables are of 32 MiB mostly, so this keeps a state of 30 GB open.
+		MaxOpenFiles: 1000,
 
 		// A read looks into every sublevel of level 0, so it is kept short; but
 		// commits only stop when compaction is far behind, not at each peak.
 		L0CompactionThreshold: 2,
 		L0StopWritesThreshold: 24,
-		LBaseMaxBytes:         64 << 20,
-		TargetFileSizes:       tableBytes,
-		FlushSplitBytes:       2 << 20, // so that level 0 compacts in parts
+		// Bigger steps at the top and level 0 in parts: less is written twice.
+		LBaseMaxBytes:   64 << 20,
+		TargetFileSizes: tableBytes,
+		FlushSplitBytes: 2 << 20,
 
 		// A second compaction starts only when the first does not keep up. More
 		// would take the processors away from the commits.
@@ -70,8 +72,8 @@ func (p *Pebble) pebbleOptions(c Config) *pebble.Options {
 	return o
 }
 
-// private is a file system whose folders are for the owner only, those that
-// Pebble creates included. The files in them have no mode of their own.
+// private is a file system whose folders are for the owner only. Pebble would
+// let everybody read the folder of a checkpoint.
 type private struct{ vfs.FS }
 
 func (p private) MkdirAll(dir string, _ os.FileMode) error { return p.FS.MkdirAll(dir, 0o700) }

@@ -35,9 +35,13 @@ func (s *snapshot) Get(key []byte) (value []byte, ok bool) {
 
 func (s *snapshot) Scan(from, to []byte, backward bool) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
-		// An empty bound is no bound to Pebble, and an empty range to us.
+		// To Pebble an empty bound is none. That is right for from, which it wants
+		// to be nil then, and would be wrong for to.
 		if bytes.Compare(from, to) >= 0 {
 			return
+		}
+		if len(from) == 0 {
+			from = nil
 		}
 		it, err := s.state.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 		if err != nil {

@@ -67,24 +67,21 @@ func Write(w io.Writer, m Manifest, dir string) error {
 	}
 	files, err := Files(dir)
 	if err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+		return err
 	}
 	if !slices.Equal(files, m.Files) {
 		return invalid("folder %s does not have the files of the manifest", dir)
 	}
 	out := writer{tar: tar.NewWriter(w), time: m.time()}
 	if err := out.add(manifestName, int64(len(encoded)), bytes.NewReader(encoded)); err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
+		return err
 	}
 	for _, f := range m.Files {
 		if err := out.addFile(dir, f); err != nil {
-			return fmt.Errorf("write snapshot: %w", err)
+			return err
 		}
 	}
-	if err := out.finish(); err != nil {
-		return fmt.Errorf("write snapshot: %w", err)
-	}
-	return nil
+	return out.finish()
 }
 
 // writer writes members and remembers their checksums.
@@ -97,7 +94,7 @@ type writer struct {
 func (w *writer) addFile(dir string, f File) error {
 	file, err := os.Open(filepath.Join(dir, f.Name))
 	if err != nil {
-		return err
+		return fmt.Errorf("snapshot: %w", err)
 	}
 	defer file.Close()
 	return w.add(f.Name, f.Size, file)
@@ -105,7 +102,7 @@ func (w *writer) addFile(dir string, f File) error {
 
 func (w *writer) add(name string, size int64, content io.Reader) error {
 	if err := w.tar.WriteHeader(header(name, size, w.time)); err != nil {
-		return err
+		return fmt.Errorf("snapshot: file %s: %w", name, err)
 	}
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w.tar, sum), content)
@@ -113,7 +110,7 @@ func (w *writer) add(name string, size int64, content io.Reader) error {
 	case errors.Is(err, tar.ErrWriteTooLong), err == nil && n != size:
 		return invalid("file %s: it had %d bytes, and changed while it was read", name, size)
 	case err != nil:
-		return err
+		return fmt.Errorf("snapshot: file %s: %w", name, err)
 	}
 	w.sums.add(name, sum)
 	return nil
@@ -124,7 +121,10 @@ func (w *writer) finish() error {
 	if err := w.add(sumsName, int64(len(lines)), bytes.NewReader(lines)); err != nil {
 		return err
 	}
-	return w.tar.Close()
+	if err := w.tar.Close(); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	return nil
 }
 
 // header is that of a member. Everything in it follows from the manifest.
