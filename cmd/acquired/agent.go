@@ -129,7 +129,12 @@ func (c agentConfig) server(log *slog.Logger) (server.Config, error) {
 		Credentials:  credentials,
 		TokenKey:     signing,
 		InitialNodes: c.InitialNodes,
-		Log:          log,
+		Limits: server.Limits{
+			SnapshotEntries: c.Limits.SnapshotEntries,
+			SnapshotBytes:   c.Limits.SnapshotBytes,
+			TrailingEntries: c.Limits.TrailingEntries,
+		},
+		Log: log,
 		Fatal: func(err error) {
 			log.LogAttrs(context.Background(), slog.LevelError, "the node cannot go on", slog.Any("error", err))
 			os.Exit(statusFatal)

@@ -29,8 +29,9 @@ type agentConfig struct {
 	// TokenKey is the file of the key that signs tokens, the same on all nodes.
 	TokenKey string `yaml:"token_key"`
 	// InitialNodes are who forms the cluster; empty is a node that joins one.
-	InitialNodes []string  `yaml:"initial_nodes"`
-	Log          logConfig `yaml:"log"`
+	InitialNodes []string     `yaml:"initial_nodes"`
+	Log          logConfig    `yaml:"log"`
+	Limits       limitsConfig `yaml:"limits,omitempty"`
 
 	// folder is where the file is.
 	folder string
@@ -56,6 +57,17 @@ type logConfig struct {
 	Level string `yaml:"level"`
 	// Format is text or json; empty is text.
 	Format string `yaml:"format"`
+}
+
+// limitsConfig says how much of the log stays on disk. A longer one lets a node
+// that was away for longer catch up from it, rather than by a copy of the state.
+type limitsConfig struct {
+	// The log is cut after so many entries or bytes since it was cut last; 0 is
+	// 16384 entries, 134217728 bytes.
+	SnapshotEntries uint64 `yaml:"snapshot_entries,omitempty"`
+	SnapshotBytes   uint64 `yaml:"snapshot_bytes,omitempty"`
+	// TrailingEntries stay behind a cut; 0 is 10240.
+	TrailingEntries uint64 `yaml:"trailing_entries,omitempty"`
 }
 
 func readAgentConfig(path string) (agentConfig, error) {

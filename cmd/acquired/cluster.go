@@ -24,6 +24,7 @@ func clusterCommand(g *globals) *cobra.Command {
 		clusterLeaveCommand(g),
 		clusterRemoveCommand(g),
 		clusterTransferLeaderCommand(g),
+		clusterUpgradeCommand(g),
 		clusterSnapshotCommand(g),
 	)
 }

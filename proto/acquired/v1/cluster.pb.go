@@ -843,6 +843,87 @@ func (x *TransferLeaderResponse) GetLeader() string {
 	return ""
 }
 
+type UpgradeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeRequest) Reset() {
+	*x = UpgradeRequest{}
+	mi := &file_acquired_v1_cluster_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeRequest) ProtoMessage() {}
+
+func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_cluster_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
+func (*UpgradeRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{16}
+}
+
+type UpgradeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The format number that holds now.
+	Format        uint32 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeResponse) Reset() {
+	*x = UpgradeResponse{}
+	mi := &file_acquired_v1_cluster_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeResponse) ProtoMessage() {}
+
+func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_cluster_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
+func (*UpgradeResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *UpgradeResponse) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
 type SaveSnapshotRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -851,7 +932,7 @@ type SaveSnapshotRequest struct {
 
 func (x *SaveSnapshotRequest) Reset() {
 	*x = SaveSnapshotRequest{}
-	mi := &file_acquired_v1_cluster_proto_msgTypes[16]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +944,7 @@ func (x *SaveSnapshotRequest) String() string {
 func (*SaveSnapshotRequest) ProtoMessage() {}
 
 func (x *SaveSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_cluster_proto_msgTypes[16]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +957,7 @@ func (x *SaveSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SaveSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{16}
+	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{18}
 }
 
 type SnapshotChunk struct {
@@ -889,7 +970,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_acquired_v1_cluster_proto_msgTypes[17]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +982,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_cluster_proto_msgTypes[17]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +995,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{17}
+	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SnapshotChunk) GetData() []byte {
@@ -934,7 +1015,7 @@ type RestoreSnapshotResponse struct {
 
 func (x *RestoreSnapshotResponse) Reset() {
 	*x = RestoreSnapshotResponse{}
-	mi := &file_acquired_v1_cluster_proto_msgTypes[18]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1027,7 @@ func (x *RestoreSnapshotResponse) String() string {
 func (*RestoreSnapshotResponse) ProtoMessage() {}
 
 func (x *RestoreSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_cluster_proto_msgTypes[18]
+	mi := &file_acquired_v1_cluster_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1040,7 @@ func (x *RestoreSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*RestoreSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{18}
+	return file_acquired_v1_cluster_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RestoreSnapshotResponse) GetIndex() uint64 {
@@ -1027,13 +1108,16 @@ const file_acquired_v1_cluster_proto_rawDesc = "" +
 	"\x15TransferLeaderRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"0\n" +
 	"\x16TransferLeaderResponse\x12\x16\n" +
-	"\x06leader\x18\x01 \x01(\tR\x06leader\"\x15\n" +
+	"\x06leader\x18\x01 \x01(\tR\x06leader\"\x10\n" +
+	"\x0eUpgradeRequest\")\n" +
+	"\x0fUpgradeResponse\x12\x16\n" +
+	"\x06format\x18\x01 \x01(\rR\x06format\"\x15\n" +
 	"\x13SaveSnapshotRequest\"#\n" +
 	"\rSnapshotChunk\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"C\n" +
 	"\x17RestoreSnapshotResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\tR\x04hash2\xa8\x05\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash2\xee\x05\n" +
 	"\aCluster\x12F\n" +
 	"\x06Status\x12\x1a.acquired.v1.StatusRequest\x1a\x1b.acquired.v1.StatusResponse\"\x03\x90\x02\x01\x12I\n" +
 	"\aMembers\x12\x1b.acquired.v1.MembersRequest\x1a\x1c.acquired.v1.MembersResponse\"\x03\x90\x02\x01\x12@\n" +
@@ -1041,7 +1125,8 @@ const file_acquired_v1_cluster_proto_rawDesc = "" +
 	"\x05Admit\x12\x19.acquired.v1.AdmitRequest\x1a\x1a.acquired.v1.AdmitResponse\x12>\n" +
 	"\x05Leave\x12\x19.acquired.v1.LeaveRequest\x1a\x1a.acquired.v1.LeaveResponse\x12A\n" +
 	"\x06Remove\x12\x1a.acquired.v1.RemoveRequest\x1a\x1b.acquired.v1.RemoveResponse\x12Y\n" +
-	"\x0eTransferLeader\x12\".acquired.v1.TransferLeaderRequest\x1a#.acquired.v1.TransferLeaderResponse\x12S\n" +
+	"\x0eTransferLeader\x12\".acquired.v1.TransferLeaderRequest\x1a#.acquired.v1.TransferLeaderResponse\x12D\n" +
+	"\aUpgrade\x12\x1b.acquired.v1.UpgradeRequest\x1a\x1c.acquired.v1.UpgradeResponse\x12S\n" +
 	"\fSaveSnapshot\x12 .acquired.v1.SaveSnapshotRequest\x1a\x1a.acquired.v1.SnapshotChunk\"\x03\x90\x02\x010\x01\x12U\n" +
 	"\x0fRestoreSnapshot\x12\x1a.acquired.v1.SnapshotChunk\x1a$.acquired.v1.RestoreSnapshotResponse(\x01B'Z%acquired/proto/acquired/v1;acquiredv1b\x06proto3"
 
@@ -1057,7 +1142,7 @@ func file_acquired_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_acquired_v1_cluster_proto_rawDescData
 }
 
-var file_acquired_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_acquired_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_acquired_v1_cluster_proto_goTypes = []any{
 	(*StatusRequest)(nil),           // 0: acquired.v1.StatusRequest
 	(*StatusResponse)(nil),          // 1: acquired.v1.StatusResponse
@@ -1075,9 +1160,11 @@ var file_acquired_v1_cluster_proto_goTypes = []any{
 	(*RemoveResponse)(nil),          // 13: acquired.v1.RemoveResponse
 	(*TransferLeaderRequest)(nil),   // 14: acquired.v1.TransferLeaderRequest
 	(*TransferLeaderResponse)(nil),  // 15: acquired.v1.TransferLeaderResponse
-	(*SaveSnapshotRequest)(nil),     // 16: acquired.v1.SaveSnapshotRequest
-	(*SnapshotChunk)(nil),           // 17: acquired.v1.SnapshotChunk
-	(*RestoreSnapshotResponse)(nil), // 18: acquired.v1.RestoreSnapshotResponse
+	(*UpgradeRequest)(nil),          // 16: acquired.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),         // 17: acquired.v1.UpgradeResponse
+	(*SaveSnapshotRequest)(nil),     // 18: acquired.v1.SaveSnapshotRequest
+	(*SnapshotChunk)(nil),           // 19: acquired.v1.SnapshotChunk
+	(*RestoreSnapshotResponse)(nil), // 20: acquired.v1.RestoreSnapshotResponse
 }
 var file_acquired_v1_cluster_proto_depIdxs = []int32{
 	2,  // 0: acquired.v1.StatusResponse.nodes:type_name -> acquired.v1.NodeStatus
@@ -1090,19 +1177,21 @@ var file_acquired_v1_cluster_proto_depIdxs = []int32{
 	10, // 7: acquired.v1.Cluster.Leave:input_type -> acquired.v1.LeaveRequest
 	12, // 8: acquired.v1.Cluster.Remove:input_type -> acquired.v1.RemoveRequest
 	14, // 9: acquired.v1.Cluster.TransferLeader:input_type -> acquired.v1.TransferLeaderRequest
-	16, // 10: acquired.v1.Cluster.SaveSnapshot:input_type -> acquired.v1.SaveSnapshotRequest
-	17, // 11: acquired.v1.Cluster.RestoreSnapshot:input_type -> acquired.v1.SnapshotChunk
-	1,  // 12: acquired.v1.Cluster.Status:output_type -> acquired.v1.StatusResponse
-	4,  // 13: acquired.v1.Cluster.Members:output_type -> acquired.v1.MembersResponse
-	6,  // 14: acquired.v1.Cluster.Hash:output_type -> acquired.v1.HashResponse
-	9,  // 15: acquired.v1.Cluster.Admit:output_type -> acquired.v1.AdmitResponse
-	11, // 16: acquired.v1.Cluster.Leave:output_type -> acquired.v1.LeaveResponse
-	13, // 17: acquired.v1.Cluster.Remove:output_type -> acquired.v1.RemoveResponse
-	15, // 18: acquired.v1.Cluster.TransferLeader:output_type -> acquired.v1.TransferLeaderResponse
-	17, // 19: acquired.v1.Cluster.SaveSnapshot:output_type -> acquired.v1.SnapshotChunk
-	18, // 20: acquired.v1.Cluster.RestoreSnapshot:output_type -> acquired.v1.RestoreSnapshotResponse
-	12, // [12:21] is the sub-list for method output_type
-	3,  // [3:12] is the sub-list for method input_type
+	16, // 10: acquired.v1.Cluster.Upgrade:input_type -> acquired.v1.UpgradeRequest
+	18, // 11: acquired.v1.Cluster.SaveSnapshot:input_type -> acquired.v1.SaveSnapshotRequest
+	19, // 12: acquired.v1.Cluster.RestoreSnapshot:input_type -> acquired.v1.SnapshotChunk
+	1,  // 13: acquired.v1.Cluster.Status:output_type -> acquired.v1.StatusResponse
+	4,  // 14: acquired.v1.Cluster.Members:output_type -> acquired.v1.MembersResponse
+	6,  // 15: acquired.v1.Cluster.Hash:output_type -> acquired.v1.HashResponse
+	9,  // 16: acquired.v1.Cluster.Admit:output_type -> acquired.v1.AdmitResponse
+	11, // 17: acquired.v1.Cluster.Leave:output_type -> acquired.v1.LeaveResponse
+	13, // 18: acquired.v1.Cluster.Remove:output_type -> acquired.v1.RemoveResponse
+	15, // 19: acquired.v1.Cluster.TransferLeader:output_type -> acquired.v1.TransferLeaderResponse
+	17, // 20: acquired.v1.Cluster.Upgrade:output_type -> acquired.v1.UpgradeResponse
+	19, // 21: acquired.v1.Cluster.SaveSnapshot:output_type -> acquired.v1.SnapshotChunk
+	20, // 22: acquired.v1.Cluster.RestoreSnapshot:output_type -> acquired.v1.RestoreSnapshotResponse
+	13, // [13:23] is the sub-list for method output_type
+	3,  // [3:13] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name
 	3,  // [3:3] is the sub-list for extension extendee
 	0,  // [0:3] is the sub-list for field type_name
@@ -1119,7 +1208,7 @@ func file_acquired_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_v1_cluster_proto_rawDesc), len(file_acquired_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
