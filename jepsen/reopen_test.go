@@ -55,7 +55,7 @@ const (
 	accounts   = 10_000
 )
 
-func prepareAccounts(t *testing.T, cl *client.Client) {
+func prepareAccounts(t testing.TB, cl *client.Client) {
 	t.Helper()
 	if _, err := cl.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: "USD", Scale: 2}); err != nil {
 		t.Fatal(err)
