@@ -212,6 +212,15 @@ func TestAnErrorThatIsNoFaultStopsTheNode(t *testing.T) {
 	t.Error("an error that is no fault was taken for an answer")
 }
 
+func TestPositionsComeBack(t *testing.T) {
+	t.Parallel()
+	for _, p := range []position{{}, {index: 1, term: 2, time: -3, answers: 4, answerBytes: 5, oldestAnswer: command.ID{Index: 6, Counter: 7}}} {
+		if got, err := decodePosition(appendPosition(nil, p)); err != nil || got != p {
+			t.Errorf("%+v comes back as %+v, %v", p, got, err)
+		}
+	}
+}
+
 func TestAnswersComeBack(t *testing.T) {
 	t.Parallel()
 	for _, a := range []answer{

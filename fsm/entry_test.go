@@ -27,7 +27,7 @@ func encode(t testing.TB, nanos int64, commands ...*statev1.Command) []byte {
 	return data
 }
 
-// createAsset is a command that no state refuses twice.
+// createAsset is a request of an operator.
 func createAsset(t testing.TB, code string) *statev1.Command {
 	t.Helper()
 	body, err := proto.Marshal(&pb.CreateAssetRequest{Code: code, Scale: 2})

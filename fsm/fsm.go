@@ -166,8 +166,12 @@ func (m *Machine) Position() Position {
 // closed.
 func (m *Machine) View(caller command.Caller) *command.Reading {
 	for {
-		view := m.store.Load().View()
+		store := m.store.Load()
+		view := store.View()
 		if view == nil {
+			if m.store.Load() == store {
+				panic("the machine is closed")
+			}
 			continue // replaced between the two calls
 		}
 		p := positionOf(view)

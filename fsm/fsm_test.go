@@ -103,13 +103,15 @@ func TestEntriesOfNodesThatCannotFollow(t *testing.T) {
 			},
 		},
 	} {
-		machine := fsm.New(kv.NewMemory())
-		data := encode(t, 1, create, test.command)
-		t.Log(test.name)
-		mustPanic(t, test.want, func() { machine.Apply(5, 1, data) })
-		if got := machine.Position(); got.Index != 0 || got.Hash != (kv.Hash{}) {
-			t.Errorf("%s: the entry left %+v", test.name, got)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			machine := fsm.New(kv.NewMemory())
+			data := encode(t, 1, create, test.command)
+			mustPanic(t, test.want, func() { machine.Apply(5, 1, data) })
+			if got := machine.Position(); got.Index != 0 || got.Hash != (kv.Hash{}) {
+				t.Errorf("the entry left %+v", got)
+			}
+		})
 	}
 }
 

@@ -256,7 +256,7 @@ func requests(m *fsmtest.Machine) *rapid.Generator[*statev1.Command] {
 			caller.Principal = "/user/other"
 		}
 		by := m.As(caller)
-		c := fsmtest.Command(by, system.RemoveNode, &pb.RemoveRequest{Id: rapid.SampledFrom([]string{"", "n1"}).Draw(t, "node")})
+		c := fsmtest.Command(by, system.RemoveNode, &pb.RemoveRequest{Id: rapid.SampledFrom([]string{"n1", "n2"}).Draw(t, "node")})
 		if rapid.Bool().Draw(t, "refused") {
 			c = fsmtest.Command(by, ledger.CreateAsset, &pb.CreateAssetRequest{Code: "small"})
 		}

@@ -53,8 +53,11 @@ func (s *batchService) submit(ctx context.Context, c *pb.BatchCall) (*proposal, 
 		return nil, err
 	}
 	d, ok := s.node.machine.Command(c.Command)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, fault.Invalid.New("no command %q", cut(c.Command))
+	case d.Alone:
+		return nil, fault.Invalid.New("command %s is not taken in a batch", d.Name)
 	}
 	if _, err := d.Decode(c.Body); err != nil {
 		return nil, fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)

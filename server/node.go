@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -65,8 +66,10 @@ type Node struct {
 	membership  sync.Mutex // one change of the configuration at a time
 	calls       chan struct{}
 	openCalls   chan struct{}
+	peerCalls   chan struct{}
 	methods     map[string]method
 	split       *splitter
+	refusals    rate.Sometimes
 	grpc        *grpc.Server
 	health      *health.Server
 	http        *http.Server
@@ -81,8 +84,12 @@ type Node struct {
 	failed   atomic.Bool
 }
 
-// maxOpenCalls are the calls in progress that nobody had to prove who makes them.
-const maxOpenCalls = 64
+const (
+	// maxOpenCalls are the calls in progress that nobody had to prove who makes them.
+	maxOpenCalls = 64
+	// maxPeerCalls are those in progress that are for nodes only.
+	maxPeerCalls = 1024
+)
 
 // Start starts a node. It returns when the node listens, which may be long
 // before it is a member of a cluster. ctx governs only the start.
@@ -94,7 +101,9 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 	n := &Node{config: config, log: config.Log.With(slog.String("self", config.Node)), version: version()}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.calls = make(chan struct{}, config.Limits.Calls)
+	n.refusals.Interval = refusalInterval
 	n.openCalls = make(chan struct{}, maxOpenCalls)
+	n.peerCalls = make(chan struct{}, maxPeerCalls)
 	n.applied.index = func() uint64 { return n.machine.Position().Index }
 	n.peers = &peers{node: n, conns: make(map[string]*grpc.ClientConn)}
 	n.reads = &readIndexer{node: n}
@@ -191,12 +200,13 @@ func (n *Node) listen(ctx context.Context) error {
 		n.address = tcp.Addr().String()
 	}
 	tlsConfig := n.config.Credentials.ServerTLS()
-	n.split = newSplitter(tcp, tlsConfig)
+	n.split = newSplitter(tcp, tlsConfig, n.refused)
 	n.grpc = grpc.NewServer(
 		grpc.Creds(newShaken(tlsConfig)),
 		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.MaxHeaderListSize(64<<10),
 		grpc.MaxConcurrentStreams(1024),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.WaitForHandlers(true), // they use what is closed next
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(n.interceptUnary), grpc.StreamInterceptor(n.interceptStream),
@@ -366,7 +376,7 @@ func (n *Node) handOver(ctx context.Context) {
 }
 
 func (n *Node) stopServing(ctx context.Context) {
-	if n.http != nil {
+	if n.http != nil && n.http.Shutdown(ctx) != nil {
 		n.http.Close()
 	}
 	if n.grpc == nil {

@@ -83,6 +83,9 @@ type Set struct {
 type Definition struct {
 	// Name is "domain.verb".
 	Name string
+	// Alone is set for a command that has a service method which does more than
+	// propose it: it is not taken in a batch.
+	Alone bool
 	// Since is the format number from which on the command may be used; 0 is
 	// always.
 	Since uint32
@@ -112,6 +115,13 @@ func Define[Req, Res proto.Message](set *Set, name string, rule Rule[Req], body 
 	definition.Run = func(tx *Tx, req proto.Message) (proto.Message, error) { return body(tx, req.(Req)) }
 	set.Commands = append(set.Commands, definition)
 	return Command[Req, Res]{definition}
+}
+
+// Alone marks a command whose service method does more than propose it. It
+// returns the command.
+func Alone[Req, Res proto.Message](c Command[Req, Res]) Command[Req, Res] {
+	c.Definition.Alone = true
+	return c
 }
 
 // DefineQuery declares a query.

@@ -22,6 +22,9 @@ func (m *Machine) check() error {
 	if err := checkMemory(m.machine, m.engine); err != nil {
 		return fmt.Errorf("what memory holds is not what the engine holds; was a record changed after it was put? %w", err)
 	}
+	if err := m.askAgain(fsm.New(m.engine)); err != nil {
+		return fmt.Errorf("asked of the state opened again: %w", err)
+	}
 	half, err := m.replay()
 	if err != nil {
 		return fmt.Errorf("applied again from nothing: %w", err)
@@ -120,17 +123,24 @@ func apply(machine *fsm.Machine, e entry) error {
 }
 
 func sameResult(got, was fsm.Result) error {
-	gotFault, _ := errors.AsType[*fault.Fault](got.Err)
-	wasFault, _ := errors.AsType[*fault.Fault](was.Err)
 	switch {
 	case got.Index != was.Index:
 		return fmt.Errorf("its index is %d, it was %d", got.Index, was.Index)
 	case !bytes.Equal(got.Body, was.Body), !proto.Equal(got.Response, was.Response):
 		return fmt.Errorf("the answer is %v (%x), it was %v (%x)", got.Response, got.Body, was.Response, was.Body)
-	case !sameFault(gotFault, wasFault):
-		return fmt.Errorf("the refusal is %+v, it was %+v", gotFault, wasFault)
+	case !sameFault(faultOf(got.Err), faultOf(was.Err)):
+		return fmt.Errorf("the refusal is %+v, it was %+v", got.Err, was.Err)
 	}
 	return nil
+}
+
+// faultOf is nil for no error, and Internal for one that is no fault.
+func faultOf(err error) *fault.Fault {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if err != nil && !ok {
+		return fault.Internal.New("%v", err)
+	}
+	return f
 }
 
 func sameFault(a, b *fault.Fault) bool {
@@ -153,4 +163,14 @@ func (m *Machine) same(machine *fsm.Machine, engine kv.Engine) error {
 		return err
 	}
 	return checkSum(machine)
+}
+
+// askAgain compares the answers of a machine with those of the test.
+func (m *Machine) askAgain(machine *fsm.Machine) error {
+	for _, ask := range m.asked {
+		if err := ask(machine); err != nil {
+			return err
+		}
+	}
+	return nil
 }

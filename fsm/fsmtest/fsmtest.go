@@ -29,7 +29,7 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
-// The first entry and its log time, in nanoseconds since 1970.
+// Where the log of a test begins. The time is in nanoseconds since 1970.
 const (
 	firstIndex = 2
 	firstTime  = 1_700_000_000_000_000_000
@@ -47,10 +47,12 @@ type Machine struct {
 	// the entry before. New sets a millisecond.
 	EntryNanos int64
 
-	t        T
-	machine  *fsm.Machine
-	engine   *kv.Memory
-	entries  []entry
+	t       T
+	machine *fsm.Machine
+	engine  *kv.Memory
+	entries []entry
+	// asked asks again what was asked after the last entry.
+	asked    []func(*fsm.Machine) error
 	index    uint64
 	now      int64
 	requests int
@@ -146,6 +148,7 @@ func (m *Machine) Apply(commands ...*statev1.Command) []fsm.Result {
 	if err != nil {
 		m.t.Fatalf("%v", err)
 	}
+	m.asked = nil
 	results := m.machine.Apply(m.index, term, data)
 	m.entries = append(m.entries, entry{index: m.index, data: data, results: results, hash: m.Hash()})
 	m.index++
@@ -185,9 +188,28 @@ func Answer[Req, Res proto.Message](t T, of command.Command[Req, Res], result fs
 	return res.(Res), nil
 }
 
-// Ask answers a query from the newest state.
+// maxAsked bounds what is asked again.
+const maxAsked = 1000
+
+// Ask answers a query from the newest state. What is asked after the last entry
+// is asked again when the test ends, of the state as it is then read back.
 func Ask[Req, Res proto.Message](c *Client, q command.Query[Req, Res], req Req) (Res, error) {
-	view := c.machine.machine.View(c.caller)
-	defer view.Close()
-	return fsm.Ask(view, q, req)
+	req = proto.CloneOf(req) // it is asked again when the test has gone on
+	ask := func(machine *fsm.Machine) (Res, error) {
+		view := machine.View(c.caller)
+		defer view.Close()
+		return fsm.Ask(view, q, req)
+	}
+	res, err := ask(c.machine.machine)
+	if len(c.machine.asked) == maxAsked {
+		return res, err
+	}
+	c.machine.asked = append(c.machine.asked, func(machine *fsm.Machine) error {
+		again, errAgain := ask(machine)
+		if !proto.Equal(again, res) || !sameFault(faultOf(errAgain), faultOf(err)) {
+			return fmt.Errorf("%s of %.500v gives %.500v, %v; it gave %.500v, %v", q.Name, req, again, errAgain, res, err)
+		}
+		return nil
+	})
+	return res, err
 }

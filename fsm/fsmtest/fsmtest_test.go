@@ -81,6 +81,18 @@ func TestCheckFinds(t *testing.T) {
 			func(m *Machine) { m.entries[1].hash = kv.Hash{} },
 			"entry 3: the state hash is",
 		},
+		"an answer that is not repeated": {
+			func(m *Machine) {
+				if _, err := Ask(m.Operator, ledger.Balance, &pb.BalanceRequest{Path: "/account/x"}); err == nil {
+					panic("account x exists")
+				}
+				body := Command(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/x", Asset: "USD"})
+				asked := m.asked
+				m.Apply(body)
+				m.asked = asked
+			},
+			"asked of the state opened again: ledger.balance of path:",
+		},
 		"an entry that left no trace": {
 			func(m *Machine) {
 				m.entries = append(m.entries, entry{index: m.index, data: mustEncode(), hash: m.Hash()})

@@ -36,7 +36,8 @@ type Key interface {
 // A Codec turns records into bytes and back. Append must give the same bytes
 // for equal records for ever, in every release: the state hash is made of them.
 // Decode is handed exactly what Append gave, by this release or an earlier one,
-// and must not keep the slice.
+// and must not keep the slice. A release that appends a field leaves it out
+// while it is zero, so that the records of before keep their bytes.
 type Codec[V any] struct {
 	Append func(b []byte, v V) []byte
 	Decode func(b []byte) (V, error)

@@ -12,6 +12,13 @@ func createAsset(tx *command.Tx, req *pb.CreateAssetRequest) (*pb.CreateAssetRes
 	if _, ok := assets.Get(tx, kv.StringKey(req.Code)); ok {
 		return nil, fault.Exists.New("asset %s exists", req.Code).With("asset", req.Code)
 	}
+	count := 0
+	for range assets.All(tx) {
+		count++
+	}
+	if count >= MaxAssets {
+		return nil, fault.Exhausted.New("there are %d assets, which is the most", count)
+	}
 	assets.Put(tx.Tx, asset{code: req.Code, scale: uint8(req.Scale)})
 	return &pb.CreateAssetResponse{Index: tx.Index}, nil
 }

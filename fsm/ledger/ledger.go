@@ -38,6 +38,8 @@ const (
 	MaxTransfers = 8190
 	// MaxTransferID is in bytes.
 	MaxTransferID = 128
+	// MaxAssets is the most assets of a ledger: a trial balance lists them all.
+	MaxAssets = 1024
 	// MaxAssetCode is in bytes.
 	MaxAssetCode = 16
 	// MaxLines is the most lines of a statement in one answer; DefaultLines is

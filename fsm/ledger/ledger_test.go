@@ -323,3 +323,18 @@ func TestOpenAccount(t *testing.T) {
 		t.Errorf("the trial balance is %s", got)
 	}
 }
+
+func TestAssetsAreBounded(t *testing.T) {
+	m := fsmtest.New(t)
+	for i := range ledger.MaxAssets {
+		fsmtest.Must(m.Operator, ledger.CreateAsset, &pb.CreateAssetRequest{Code: fmt.Sprint("A", i)})
+	}
+	before := m.Hash()
+	_, err := fsmtest.Do(m.Operator, ledger.CreateAsset, &pb.CreateAssetRequest{Code: "ONE-MORE"})
+	if !errors.Is(err, fault.Exhausted) {
+		t.Errorf("one asset too many: %v, want exhausted", err)
+	}
+	if after := m.Hash(); after != before {
+		t.Errorf("the refusal changed the state hash from %s to %s", before, after)
+	}
+}

@@ -121,6 +121,17 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestOpeningTakesWriteOnTheFolder: on the account itself is not enough.
+func TestOpeningTakesWriteOnTheFolder(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	by := m.Workload("/workload/x", command.Grant{Operation: command.Write, Path: "/account/team/x"})
+	_, err := fsmtest.Do(by, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/team/x", Asset: "USD"})
+	if fault.KindOf(err) != fault.NotFound {
+		t.Errorf("opening an account with Write on itself gives %v, want a fault.NotFound", err)
+	}
+}
+
 // TestHiddenAccounts: whether an account exists is told to those only who may
 // see it.
 func TestHiddenAccounts(t *testing.T) {

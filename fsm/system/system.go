@@ -30,10 +30,10 @@ var RaiseFormat = command.Define(&Commands, "system.raise_format", command.Inter
 
 // RemoveNode notes that a node was taken out, so that it does not come back by
 // itself.
-var RemoveNode = command.Define(&Commands, "cluster.remove", mayAdminister[*pb.RemoveRequest], removeNode)
+var RemoveNode = command.Alone(command.Define(&Commands, "cluster.remove", mayChangeNode[*pb.RemoveRequest], removeNode))
 
 // AdmitNode lets a node that was taken out come back.
-var AdmitNode = command.Define(&Commands, "cluster.admit", mayAdminister[*pb.AdmitRequest], admitNode)
+var AdmitNode = command.Alone(command.Define(&Commands, "cluster.admit", mayChangeNode[*pb.AdmitRequest], admitNode))
 
 // Observe answers whether the caller may see how the cluster is.
 var Observe = command.DefineQuery(&Commands, "cluster.observe", mayObserve, administer)
@@ -47,6 +47,19 @@ func mayAdminister[Req proto.Message](kv.Reader, Req) ([]command.Need, error) {
 
 func mayObserve(kv.Reader, *pb.StatusRequest) ([]command.Need, error) {
 	return []command.Need{{Operation: command.Read, Path: "/"}}, nil
+}
+
+// maxNodeID is in bytes: the id of a node is a label of its name in DNS.
+const maxNodeID = 63
+
+func mayChangeNode[Req interface {
+	proto.Message
+	GetId() string
+}](_ kv.Reader, req Req) ([]command.Need, error) {
+	if n := len(req.GetId()); n < 1 || n > maxNodeID {
+		return nil, fault.Invalid.New("node id of %d bytes: it has 1 to %d", n, maxNodeID)
+	}
+	return []command.Need{{Operation: command.Admin, Path: "/"}}, nil
 }
 
 func tick(*command.Tx, *statev1.TickRequest) (*statev1.TickResponse, error) {
