@@ -190,10 +190,13 @@ func (s *clusterService) Remove(ctx context.Context, req *pb.RemoveRequest) (*pb
 // checkQuorumWithout refuses to take out a node when those that would be left
 // could not decide anything.
 func (n *Node) checkQuorumWithout(ctx context.Context, configuration raft.Configuration, req *pb.RemoveRequest) error {
+	view := n.machine.View(command.Caller{})
+	defer view.Close()
 	var left []string
 	for _, server := range configuration.Servers {
-		if server.Suffrage == raft.Voter && string(server.ID) != req.Id {
-			left = append(left, string(server.ID))
+		id := string(server.ID)
+		if server.Suffrage == raft.Voter && id != req.Id && !system.Removed(view, id) {
+			left = append(left, id)
 		}
 	}
 	if len(left) == 0 {

@@ -139,7 +139,8 @@ func (n *Node) start(ctx context.Context) (err error) {
 // becomeMember starts raft: at once for a node that was a member before, and
 // otherwise in the background, as soon as it may.
 func (n *Node) becomeMember() error {
-	existing, err := raft.HasExistingState(n.logs, n.logs, n.snapshots)
+	// The votes that a node gave are with its log. A state alone is not a member.
+	existing, err := raft.HasExistingState(n.logs, n.logs, raft.NewDiscardSnapshotStore())
 	if err != nil {
 		return err
 	}
