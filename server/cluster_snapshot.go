@@ -10,10 +10,13 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"acquired/fsm"
+	"acquired/fsm/command"
 	"acquired/fsm/system"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 	"acquired/server/archive"
+	"acquired/server/engine"
 )
 
 // snapshotChunk is how much of a snapshot is in one message.
@@ -73,12 +76,9 @@ func (s *clusterService) RestoreSnapshot(stream grpc.ClientStreamingServer[pb.Sn
 		return err
 	}
 	defer file.Close()
-	manifest, err := archive.Inspect(file)
+	manifest, err := n.tryArchive(file)
 	if err != nil {
 		return err
-	}
-	if manifest.StateFormat > system.Format {
-		return fault.Conflict.New("the snapshot has format %d, this release knows up to %d", manifest.StateFormat, system.Format)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -89,6 +89,51 @@ func (s *clusterService) RestoreSnapshot(stream grpc.ClientStreamingServer[pb.Sn
 	}
 	at := n.machine.Position()
 	return stream.SendAndClose(&pb.RestoreSnapshotResponse{Index: at.Index, Hash: at.Hash.String()})
+}
+
+// tryArchive opens the state in an archive beside the one that is served, and
+// gives the manifest. Raft ends a leader that cannot take over what it was given,
+// so an archive that does not hold what it says must be refused before.
+func (n *Node) tryArchive(file io.Reader) (archive.Manifest, error) {
+	dir := filepath.Join(n.data.in(temporary), "try-"+n.snapshots.newName(0))
+	manifest, err := archive.Extract(file, dir)
+	if err != nil {
+		return manifest, err
+	}
+	defer os.RemoveAll(dir)
+	if manifest.StateFormat > system.Format {
+		return manifest, fault.Conflict.New("the snapshot has format %d, this release knows up to %d", manifest.StateFormat, system.Format)
+	}
+	if err := tryState(dir, manifest); err != nil {
+		return manifest, fault.Invalid.New("snapshot: %v", err)
+	}
+	return manifest, nil
+}
+
+// tryCacheBytes is enough to read a state once.
+const tryCacheBytes = 8 << 20
+
+// tryState turns a state that cannot be read into an error.
+func tryState(dir string, manifest archive.Manifest) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("%v", reason)
+		}
+	}()
+	e, err := engine.Open(engine.Config{Dir: dir, CacheBytes: tryCacheBytes})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if err := fsm.Check(e, manifest.Index, manifest.Hash); err != nil {
+		return err
+	}
+	// All nodes will have this state, so none could tell that it is damaged.
+	m := fsm.New(e)
+	defer m.Close()
+	view := m.View(command.Caller{})
+	defer view.Close()
+	return view.Verify(nil)
 }
 
 func receive(stream grpc.ClientStreamingServer[pb.SnapshotChunk, pb.RestoreSnapshotResponse], path string) (size int64, err error) {

@@ -55,8 +55,9 @@ func credits(t *testing.T, c *client.Client, read client.Read, path string) stri
 	return res.CreditsPosted
 }
 
-// wantEqualHashes compares the state of all nodes at one index.
-func wantEqualHashes(t *testing.T, c *client.Client, nodes int) {
+// wantEqualHashes compares the state of all nodes at one index, and gives its
+// hash.
+func wantEqualHashes(t *testing.T, c *client.Client, nodes int) string {
 	t.Helper()
 	res, err := c.Cluster.Hash(client.WithRead(t.Context(), client.Latest), &pb.HashRequest{})
 	if err != nil {
@@ -70,6 +71,7 @@ func wantEqualHashes(t *testing.T, c *client.Client, nodes int) {
 			t.Fatalf("the nodes differ: %v", res.Nodes)
 		}
 	}
+	return res.Nodes[0].Hash
 }
 
 func leaderOf(t *testing.T, c *client.Client) string {

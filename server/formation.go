@@ -3,11 +3,14 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/time/rate"
 
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
@@ -25,7 +28,8 @@ import (
 func (n *Node) form(ctx context.Context) error {
 	retry := time.NewTicker(formationInterval)
 	defer retry.Stop()
-	said := ""
+	// Reasons name ports that change with every attempt.
+	said, say := "", rate.Sometimes{First: 3, Interval: 10 * time.Second}
 	for {
 		bootstrap, err := n.tryToForm(ctx)
 		if err == nil {
@@ -35,8 +39,10 @@ func (n *Node) form(ctx context.Context) error {
 			return err
 		}
 		if err.Error() != said {
-			said = err.Error()
-			n.log.LogAttrs(ctx, slog.LevelInfo, "waiting for the cluster", slog.String("reason", said))
+			say.Do(func() {
+				said = err.Error()
+				n.log.LogAttrs(ctx, slog.LevelInfo, "waiting for the cluster", slog.String("reason", said))
+			})
 		}
 		select {
 		case <-retry.C:
@@ -61,21 +67,30 @@ func (n *Node) nodesChanged() <-chan struct{} {
 // a new cluster.
 func (n *Node) tryToForm(ctx context.Context) (bootstrap bool, err error) {
 	others := n.knownNodes()
-	answers := n.peers.helloAll(ctx, others)
+	answers, silent := n.peers.greet(ctx, others)
 	for _, answer := range answers {
 		if answer.Phase == phaseRunning {
 			return false, n.joinThrough(ctx, answers)
 		}
 	}
 	if len(n.config.InitialNodes) == 0 {
-		return false, errors.New("no node of the cluster answers")
+		return false, errors.New("no node of the cluster answers" + why(silent))
 	}
 	for _, id := range n.config.InitialNodes {
 		if _, ok := answers[id]; !ok && id != n.config.Node {
-			return false, errors.New("initial node " + id + " does not answer; a new cluster forms when all of them do")
+			return false, fmt.Errorf("initial node %s does not answer (%v); a new cluster forms when all of them do", id, silent[id])
 		}
 	}
 	return true, nil
+}
+
+// why gives the reason of one of the nodes that do not answer.
+func why(silent map[string]error) string {
+	if len(silent) == 0 {
+		return ""
+	}
+	id := slices.Min(slices.Collect(maps.Keys(silent)))
+	return fmt.Sprintf("; %s: %v", id, silent[id])
 }
 
 // knownNodes are the other nodes that the configuration or gossip names.

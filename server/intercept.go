@@ -118,11 +118,16 @@ type authenticatedStream struct {
 func (s *authenticatedStream) Context() context.Context { return s.ctx }
 
 // place takes a place for the call and gives what gives it up. Calls that need
-// no proof have few places of their own: they must not take those of others.
+// no proof have few places of their own: they must not take those of others. So
+// have the calls of nodes: callers who fill one must not keep the others from
+// reading.
 func (n *Node) place(m method) (leave func(), err error) {
 	places := n.calls
-	if m.open {
+	switch {
+	case m.open:
 		places = n.openCalls
+	case m.peer:
+		places = n.peerCalls
 	}
 	select {
 	case places <- struct{}{}:

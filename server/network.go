@@ -35,6 +35,8 @@ type splitter struct {
 	ctx        context.Context // of the handshakes in progress
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
+	// refused is told of handshakes that failed.
+	refused func(from net.Addr, err error)
 
 	mu        sync.Mutex
 	conns     map[*accepted]struct{} // open; nil when closed
@@ -90,12 +92,12 @@ func (s *splitter) keep(raw net.Conn) (*accepted, bool) {
 	return c, true
 }
 
-func newSplitter(tcp net.Listener, config *tls.Config) *splitter {
+func newSplitter(tcp net.Listener, config *tls.Config, refused func(net.Addr, error)) *splitter {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &splitter{
 		tcp: tcp, tls: config, handshakes: semaphore.NewWeighted(maxHandshakes), ctx: ctx, cancel: cancel,
 		raft: newQueueListener(tcp.Addr()), grpc: newQueueListener(tcp.Addr()),
-		conns: make(map[*accepted]struct{}),
+		conns: make(map[*accepted]struct{}), refused: refused,
 	}
 	s.running.Go(s.accept)
 	return s
@@ -133,6 +135,7 @@ func (s *splitter) shake(raw *accepted) {
 	conn := tls.Server(raw, s.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
+		s.refused(raw.RemoteAddr(), err)
 		return
 	}
 	state, to := conn.ConnectionState(), s.grpc

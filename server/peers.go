@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	statev1 "acquired/proto/acquired/state/v1"
+	"acquired/proto/fault"
 )
 
 // Peers that die without a word are noticed this soon.
@@ -76,24 +77,31 @@ const helloTimeout = time.Second
 // helloAll asks all of the nodes at once. Those that do not answer are not in
 // the result.
 func (p *peers) helloAll(ctx context.Context, ids []string) map[string]*statev1.HelloResponse {
+	answers, _ := p.greet(ctx, ids)
+	return answers
+}
+
+// greet is helloAll with the reasons of those that do not answer.
+func (p *peers) greet(ctx context.Context, ids []string) (answers map[string]*statev1.HelloResponse, silent map[string]error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	answers := make(map[string]*statev1.HelloResponse)
+	answers, silent = make(map[string]*statev1.HelloResponse), make(map[string]error)
 	for _, id := range ids {
 		group.Go(func() {
 			answer, err := p.hello(ctx, id)
-			if err != nil {
-				return
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil {
+				silent[id] = fault.FromGRPC(err)
+				return
+			}
 			answers[id] = answer
 		})
 	}
 	group.Wait()
-	return answers
+	return answers, silent
 }
 
 func (p *peers) close() {

@@ -12,13 +12,16 @@ import (
 	"acquired/proto/fault"
 )
 
-// A latest read needs an index that holds every write acknowledged before the
-// read began. The leader has one: what it has applied, once it has applied an
-// entry of its own term. What it does not know by itself is whether it still is
-// the leader: another may have been elected while it was stopped. So a quorum
-// of voters must say that they are in its term still, and say it after the read
-// began. A voter makes a higher term durable before it grants a vote in it, so
-// no leader of a higher term can have been elected before they were asked.
+// A latest read needs an index that holds every write acknowledged, and every
+// state shown, before the read began. The leader has one: what is committed, once
+// it has applied an entry of its own term. What it has applied would not do: a
+// follower may be ahead of it there, and may have shown what it has.
+//
+// What the leader does not know by itself is whether it still is the leader:
+// another may have been elected while it was stopped. So a quorum of voters must
+// say that they are in its term still, and say it after the read began. A voter
+// makes a higher term durable before it grants a vote in it, so no leader of a
+// higher term can have been elected before they were asked.
 //
 // The follower that asks says its own term with the question: in a cluster of
 // three, that and the leader itself are a quorum, and a read costs one round
@@ -42,8 +45,8 @@ type readRound struct {
 	err   error
 }
 
-// index gives an index that holds every write that was acknowledged, anywhere,
-// before the call.
+// index gives an index that holds every write that was acknowledged, and every
+// state that a latest read was answered from, anywhere, before the call.
 func (r *readIndexer) index(ctx context.Context) (uint64, error) {
 	r.mu.Lock()
 	if r.next == nil {
@@ -106,29 +109,47 @@ func (n *Node) readIndex(ctx context.Context) (uint64, error) {
 	return res.Index, nil
 }
 
-// confirm gives the applied index of this node, as the leader, once a quorum
-// confirmed its term. The node that asks counts with the term it was in.
+// confirm gives the index of the newest committed command on this node, as the
+// leader, once a quorum confirmed its term. The node that asks counts with the
+// term it was in.
 func (n *Node) confirm(ctx context.Context, asker string, askerTerm uint64) (uint64, error) {
 	rf := n.raft.Load()
 	if rf == nil {
 		return 0, notFormed()
 	}
 	term := rf.CurrentTerm()
-	at := n.machine.Position()
+	at, committed := n.machine.Position(), rf.CommitIndex()
 	if rf.State() != raft.Leader {
 		return 0, n.notLeader()
 	}
 	if at.Term != term {
 		return 0, fault.Unserved(fault.Definite, "the leader has only just been elected")
 	}
+	index, err := n.newestCommand(at.Index, committed)
+	if err != nil {
+		return 0, err
+	}
 	voters, err := n.voters(rf)
 	if err != nil {
 		return 0, err
 	}
-	if err := n.confirmTerm(ctx, voters, term, asker, askerTerm); err != nil {
-		return 0, err
+	return index, n.confirmTerm(ctx, voters, term, asker, askerTerm)
+}
+
+// newestCommand gives the index of the newest command at or before the committed
+// one. The state comes to that index, and not to those of entries that are only
+// for raft. All commands up to the applied index are in the state.
+func (n *Node) newestCommand(applied, committed uint64) (uint64, error) {
+	for index := committed; index > applied; index-- {
+		var entry raft.Log
+		if err := n.logs.GetLog(index, &entry); err != nil {
+			return 0, fault.Unserved(fault.Definite, "log entry %d: %v", index, err)
+		}
+		if entry.Type == raft.LogCommand {
+			return index, nil
+		}
 	}
-	return at.Index, nil
+	return applied, nil
 }
 
 // confirmTerm returns nil once more than half of the voters are in the term.

@@ -11,13 +11,17 @@ import (
 )
 
 // Network joins the nodes of a test in memory, so that a cluster can run where
-// no socket can: in virtual time. A node can be cut off from the others.
+// no socket can: in virtual time. A node can be cut off from the others, or made
+// deaf to them.
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*bufconn.Listener
 	// cut holds the hosts that nobody reaches and that reach nobody.
 	cut   map[string]bool
 	conns map[*conn]struct{}
+	// deaf holds hosts to which nothing gets through; each channel is closed when
+	// that is over.
+	deaf map[string]chan struct{}
 }
 
 // pipeBytes is how much is on the way between two nodes.
@@ -26,21 +30,50 @@ const pipeBytes = 256 << 10
 func newNetwork() *Network {
 	return &Network{
 		listeners: make(map[string]*bufconn.Listener), cut: make(map[string]bool), conns: make(map[*conn]struct{}),
+		deaf: make(map[string]chan struct{}),
 	}
 }
 
-// conn is one end of a connection, known by the hosts at its ends.
+// conn is the end of a connection at the host that made it.
 type conn struct {
 	net.Conn
 	network  *Network
 	from, to string
+	once     sync.Once
+	closed   chan struct{}
 }
 
 func (c *conn) Close() error {
+	c.once.Do(func() { close(c.closed) })
 	c.network.mu.Lock()
 	delete(c.network.conns, c)
 	c.network.mu.Unlock()
 	return c.Conn.Close()
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.untilHeard(c.from)
+	return n, err
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.untilHeard(c.to)
+	return c.Conn.Write(b)
+}
+
+// untilHeard waits until the host is not deaf, or the connection is closed.
+func (c *conn) untilHeard(host string) {
+	c.network.mu.Lock()
+	over, deaf := c.network.deaf[host]
+	c.network.mu.Unlock()
+	if !deaf {
+		return
+	}
+	select {
+	case <-over:
+	case <-c.closed:
+	}
 }
 
 type address string
@@ -100,7 +133,7 @@ func (n *Network) dialFrom(from string) func(context.Context, string) (net.Conn,
 			raw.Close()
 			return nil, fmt.Errorf("%s: connection refused", at)
 		}
-		c := &conn{raw, n, from, to}
+		c := &conn{Conn: raw, network: n, from: from, to: to, closed: make(chan struct{})}
 		n.conns[c] = struct{}{}
 		return c, nil
 	}
@@ -144,9 +177,23 @@ func (n *Network) Cut(host string) {
 	}
 }
 
-// Heal puts the host back on the network.
+// Deafen keeps from the host what others send, until Heal. What it sends itself
+// arrives. Nothing is lost: it comes late.
+func (n *Network) Deafen(host string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.deaf[host] == nil {
+		n.deaf[host] = make(chan struct{})
+	}
+}
+
+// Heal ends what Cut and Deafen began.
 func (n *Network) Heal(host string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.cut, host)
+	if over, ok := n.deaf[host]; ok {
+		close(over)
+		delete(n.deaf, host)
+	}
 }
