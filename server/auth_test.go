@@ -215,6 +215,7 @@ func newCallers(t *testing.T, cluster *servertest.Cluster, operator *client.Clie
 // TestWhoMayCallWhat goes through every method of the API and every sort of
 // caller. What nobody thought of is refused, so a method must be listed above.
 func TestWhoMayCallWhat(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
@@ -274,6 +275,7 @@ func (a *access) answers(t *testing.T, who *callers, operator *client.Client, le
 
 // TestWhoMayCallPeers: what nodes ask of nodes is for nodes.
 func TestWhoMayCallPeers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
@@ -314,6 +316,7 @@ func forwarded(t *testing.T, c *statev1.Caller) []string {
 // TestNodesSpeakForCallers: a forwarded call has the rights of its caller, and
 // those only.
 func TestNodesSpeakForCallers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
@@ -340,6 +343,7 @@ func TestNodesSpeakForCallers(t *testing.T) {
 // TestHealthIsOpenReflectionIsNot, and there is no other service than those that
 // are tested here.
 func TestHealthIsOpenReflectionIsNot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
@@ -394,6 +398,7 @@ func (c *caller) services(ctx context.Context) (names []string, err error) {
 
 // TestTokens: what one node issues, every node accepts, as long as it is valid.
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()

@@ -106,6 +106,7 @@ func badInputCluster(t *testing.T, o servertest.Options) (*servertest.Cluster, *
 }
 
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster, operator := badInputCluster(t, servertest.Options{})
 		for _, id := range []string{leaderOf(t, operator), followerOf(t, cluster, operator)} {

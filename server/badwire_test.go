@@ -47,6 +47,7 @@ type wire struct {
 // TestBadWire: what no Go client would send is refused as well, and no text of
 // a stranger gets out of its place in the log.
 func TestBadWire(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var logs hostileLogs
 		cluster, operator := badInputCluster(t, servertest.Options{Configure: logs.configure})
@@ -385,6 +386,7 @@ func (l *hostileLogs) check(t *testing.T, secrets ...string) {
 
 // TestConfigOfOneCaller: the Go client refuses to be two callers, or none.
 func TestConfigOfOneCaller(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Nodes: 1})
 		both, none := cluster.Config(), cluster.Config()

@@ -99,6 +99,7 @@ func wait(t *testing.T, d time.Duration) {
 }
 
 func TestEveryNodeServes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		seed(t, cluster.Dial(), "/account/a")
@@ -126,6 +127,7 @@ func TestEveryNodeServes(t *testing.T) {
 }
 
 func TestLeaderLost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -165,6 +167,7 @@ func askCut(ctx context.Context, t *testing.T, cluster *servertest.Cluster, id s
 }
 
 func TestNodeComesBackEmpty(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: servertest.ShortLog})
 		c := cluster.Dial()
@@ -215,6 +218,7 @@ func waitFor(t *testing.T, c *client.Client, holds func(*pb.StatusResponse) bool
 }
 
 func TestLeaveRemoveAdmit(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -247,6 +251,7 @@ func TestLeaveRemoveAdmit(t *testing.T) {
 }
 
 func TestTransferLeader(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()

@@ -48,6 +48,7 @@ func wantStatus(t *testing.T, cluster *servertest.Cluster, node, path string, wa
 
 // TestHealthOverHTTP: a node that works is healthy, one that can serve is ready.
 func TestHealthOverHTTP(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: withHTTP})
 		c := cluster.Dial()
@@ -108,6 +109,7 @@ func metric(t *testing.T, cluster *servertest.Cluster, node, name string, parts 
 // TestMetrics: a node has the metrics that people are told of, no others, and
 // they say what happened.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: withHTTP})
 		c := cluster.Dial()

@@ -156,6 +156,7 @@ func wantQuarantined(t *testing.T, cluster *servertest.Cluster, c *client.Client
 // TestRecordsThatChanged: what changed on one node, and was not changed by a
 // command, is found when the node reads its state through.
 func TestRecordsThatChanged(t *testing.T) {
+	t.Parallel()
 	for table, n := range map[string]int{"ledger/account\x00": 2, "ledger/transfer\x00": 7} {
 		synctest.Test(t, func(t *testing.T) {
 			ended, configure := endings()
@@ -174,6 +175,7 @@ func TestRecordsThatChanged(t *testing.T) {
 // TestNodeThatAppliedSomethingElse: it is told from the others by its hash, as
 // soon as there is a quorum that agrees on another.
 func TestNodeThatAppliedSomethingElse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ended, configure := endings()
 		cluster := servertest.Start(t, servertest.Options{Configure: configure})

@@ -31,6 +31,7 @@ const (
 // TestLinearizable lets clients at every node pay and read while nodes are cut
 // off, stopped and relieved of the leadership, and judges what they were told.
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	run := newFaultRun()
 	synctest.Test(t, run.do)
 	checkHistory(t, run.history.operations)
@@ -84,7 +85,11 @@ func accountPaths() (paths []string) {
 
 func (r *faultRun) do(t *testing.T) {
 	begin := time.Now()
-	cluster := servertest.Start(t, servertest.Options{Configure: shortLogCounted(&r.log)})
+	cluster := servertest.Start(t, servertest.Options{Configure: func(c *server.Config) {
+		shortLogCounted(&r.log)(c)
+		// A node that was stopped needs a snapshot when it comes back.
+		c.Limits.SnapshotEntries, c.Limits.TrailingEntries = 15, 5
+	}})
 	operator := cluster.Dial()
 	seedScale(t, operator, 0, accountPaths()...)
 	term := termOf(t, operator)

@@ -58,6 +58,7 @@ func (k *kept) again(t *testing.T, c *client.Client, when string) {
 }
 
 func TestWritesAreAppliedOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -84,6 +85,7 @@ func TestWritesAreAppliedOnce(t *testing.T) {
 // TestOutcomeThatTheLeaderDoesNotKnow: what a leader wrote and nobody seemed to
 // take may be committed by the next one. Then it is there, once.
 func TestOutcomeThatTheLeaderDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -116,6 +118,7 @@ func TestOutcomeThatTheLeaderDoesNotKnow(t *testing.T) {
 // TestAnswersAreInSnapshots: a node that came back with nothing answers for what
 // was written before.
 func TestAnswersAreInSnapshots(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log logCounts
 		cluster := servertest.Start(t, servertest.Options{Configure: shortLogCounted(&log)})
@@ -148,6 +151,7 @@ func TestAnswersAreInSnapshots(t *testing.T) {
 }
 
 func TestRequestIDsAreForOneRequest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -180,6 +184,7 @@ func TestRequestIDsAreForOneRequest(t *testing.T) {
 // TestRefusalsAreKept: a write has one answer, also when it would be another
 // by now.
 func TestRefusalsAreKept(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -210,6 +215,7 @@ func TestRefusalsAreKept(t *testing.T) {
 // TestOneRequestThroughManyNodes: a client may send its write to another node
 // while the first one is still at it.
 func TestOneRequestThroughManyNodes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()

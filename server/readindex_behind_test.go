@@ -17,6 +17,7 @@ import (
 // state before, the one who asks the leader included. It runs in real time, as
 // virtual time stands still while a goroutine waits for a lock.
 func TestLeaderBehindItsFollowers(t *testing.T) {
+	t.Parallel()
 	cluster := servertest.Start(t, servertest.Options{})
 	c := cluster.Dial()
 	seed(t, c, "/account/a")

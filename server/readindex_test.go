@@ -41,6 +41,7 @@ func wantUnserved(t *testing.T, who string, got string, err error) {
 // TestLeaderThatWasReplaced: it still believes that it leads, and answers what
 // it has to those who ask for any state, but to nobody who asks for the latest.
 func TestLeaderThatWasReplaced(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: stubborn("node1")})
 		c := cluster.Dial()
@@ -92,6 +93,7 @@ func wantLeads(t *testing.T, cluster *servertest.Cluster, node string) {
 // TestWhoConfirmsALeader: a follower that asks stands for its own vote if it is
 // in the leader's term. Nobody else is counted without being asked.
 func TestWhoConfirmsALeader(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -131,6 +133,7 @@ func TestWhoConfirmsALeader(t *testing.T) {
 // TestLatestReadsNeedAQuorum: the leader and another node of three are one, of
 // five they are not.
 func TestLatestReadsNeedAQuorum(t *testing.T) {
+	t.Parallel()
 	for _, nodes := range []int{3, 5} {
 		synctest.Test(t, func(t *testing.T) {
 			cluster := servertest.Start(t, servertest.Options{Nodes: nodes})
@@ -158,6 +161,7 @@ func TestLatestReadsNeedAQuorum(t *testing.T) {
 // TestReadsShareRounds: those that wait while a round is under way are answered
 // by the one after.
 func TestReadsShareRounds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: withHTTP})
 		c := cluster.Dial()

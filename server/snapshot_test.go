@@ -109,6 +109,7 @@ func fill(t *testing.T, c *client.Client) *kept {
 }
 
 func TestRestoreIntoAnotherCluster(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		from := servertest.Start(t, servertest.Options{})
 		source := from.Dial()
@@ -185,6 +186,7 @@ func goOn(t *testing.T, cluster *servertest.Cluster, c *client.Client, index uin
 // TestRestoreIntoALongerLog: the indexes of the cluster go on from where they
 // are, also when the snapshot is of an earlier one.
 func TestRestoreIntoALongerLog(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -218,6 +220,7 @@ func TestRestoreIntoALongerLog(t *testing.T) {
 // TestRestoreReachesANodeThatWasAway: it must not go on with what the others
 // have given up.
 func TestRestoreReachesANodeThatWasAway(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -240,6 +243,7 @@ func TestRestoreReachesANodeThatWasAway(t *testing.T) {
 }
 
 func TestDamagedSnapshots(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
@@ -327,6 +331,7 @@ func rewrite(t *testing.T, snapshot []byte, change func(dir string, m *archive.M
 }
 
 func TestWhoMayRestore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()

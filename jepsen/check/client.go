@@ -40,19 +40,24 @@ const pauseBetweenAttempts = 100 * time.Millisecond
 func (c *Client) Add(ctx context.Context, counter string, number int) Outcome {
 	o := Operation{Kind: Add, Counter: counter, Amount: Amount(number)}
 	return c.record(o, func() (uint64, error) {
-		id := path.Base(counter) + ":" + strconv.Itoa(number)
-		begin := time.Now()
-		err := c.transfer(ctx, id, o)
-		open := OutcomeOf(Add, err) == Unknown
-		for open && OutcomeOf(Add, err) != OK && OutcomeOf(Add, err) != Wrong && time.Since(begin) < c.Resend && elapse(ctx, pauseBetweenAttempts) {
-			err = c.transfer(ctx, id, o)
-		}
-		if open && OutcomeOf(Add, err) == Failed {
-			// Only that attempt is known not to be applied.
-			err = fault.Unserved(fault.Unknown, "%v", err)
-		}
-		return 0, err
+		return 0, c.add(ctx, path.Base(counter)+":"+strconv.Itoa(number), o)
 	})
+}
+
+func (c *Client) add(ctx context.Context, id string, o Operation) error {
+	begin, open := time.Now(), false
+	for {
+		err := c.transfer(ctx, id, o)
+		outcome := OutcomeOf(Add, err)
+		open = open || outcome == Unknown
+		if !open || outcome == OK || outcome == Wrong {
+			return err
+		}
+		if time.Since(begin) >= c.Resend || !elapse(ctx, pauseBetweenAttempts) {
+			// What is known of the last attempt does not hold for those before.
+			return fault.Unserved(fault.Unknown, "%v", err)
+		}
+	}
 }
 
 // transfer sends the addition once.

@@ -29,25 +29,35 @@ func explain(operations []Operation) (findings []string) {
 	return findings[:min(len(findings), maxFindings)]
 }
 
+// explainCounter gives at most one finding for each read.
 func explainCounter(operations []Operation) (findings []string) {
 	for _, read := range operations {
 		if read.Kind != Read || read.Outcome != OK {
 			continue
 		}
-		rest := read.Value
-		for _, o := range operations {
-			if o.Kind == Add {
-				rest -= times(read.Value, o.Amount) * o.Amount
-			}
-			if finding := contradiction(read, o); finding != "" {
-				findings = append(findings, finding)
-			}
-		}
-		if rest != 0 {
-			findings = append(findings, fmt.Sprintf("%s: it holds %s, which nobody added", read, describe(rest)))
+		if finding := explainRead(read, operations); finding != "" {
+			findings = append(findings, finding)
 		}
 	}
 	return findings
+}
+
+// explainRead says what of all that was done to the counter the read is at odds
+// with, or gives "".
+func explainRead(read Operation, operations []Operation) string {
+	unexplained := read.Value
+	for _, o := range operations {
+		if finding := contradiction(read, o); finding != "" {
+			return finding
+		}
+		if o.Kind == Add {
+			unexplained -= times(read.Value, o.Amount) * o.Amount
+		}
+	}
+	if unexplained != 0 {
+		return fmt.Sprintf("%s: it holds %s, which nobody added", read, describe(unexplained))
+	}
+	return ""
 }
 
 // contradiction says why the read and the other operation, on the same counter,

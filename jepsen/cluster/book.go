@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"acquired/client"
@@ -93,7 +94,7 @@ func (b *Book) Write(count int, nodes ...string) {
 // acknowledged and the longest time in which none was.
 func (b *Book) During(do func()) (count int, longest time.Duration) {
 	b.cluster.t.Helper()
-	before := b.Acknowledged()
+	before := len(b.Acknowledged())
 	b.last, b.longest = time.Now(), 0
 	cl := b.cluster.dialNow()
 	defer cl.Close()
@@ -110,7 +111,7 @@ func (b *Book) During(do func()) (count int, longest time.Duration) {
 	if err := b.transfer(b.cluster.t.Context(), cl); err != nil {
 		b.cluster.t.Fatalf("transfer after the fault: %v", err)
 	}
-	return b.Acknowledged() - before, b.longest
+	return len(b.Acknowledged()) - before, b.longest
 }
 
 func (b *Book) keepWriting(ctx context.Context, cl *client.Client) {
@@ -125,6 +126,18 @@ func (b *Book) keepWriting(ctx context.Context, cl *client.Client) {
 			return
 		}
 	}
+}
+
+// WaitFor waits, inside During, until so many more transfers are acknowledged.
+func (b *Book) WaitFor(count int, within time.Duration) {
+	b.cluster.t.Helper()
+	before := len(b.Acknowledged())
+	b.cluster.eventually(within, func(context.Context) string {
+		if got := len(b.Acknowledged()) - before; got < count {
+			return fmt.Sprintf("%d transfers were acknowledged, want %d", got, count)
+		}
+		return ""
+	})
 }
 
 // Try makes one transfer and gives the error of the answer.
@@ -155,18 +168,8 @@ func (b *Book) transfer(ctx context.Context, cl *client.Client) error {
 	return err
 }
 
-// Acknowledged says how many transfers were acknowledged.
-func (b *Book) Acknowledged() int { return len(b.with(acknowledged)) }
-
-// LastAcknowledged is the id of the newest of them.
-func (b *Book) LastAcknowledged() string {
-	b.cluster.t.Helper()
-	ids := b.with(acknowledged)
-	if len(ids) == 0 {
-		b.cluster.t.Fatal("no transfer was acknowledged")
-	}
-	return ids[len(ids)-1]
-}
+// Acknowledged gives the ids of the transfers that were, in the order made.
+func (b *Book) Acknowledged() []string { return b.with(acknowledged) }
 
 func (b *Book) with(a answer) (ids []string) {
 	b.mu.Lock()
@@ -191,7 +194,7 @@ func (b *Book) Audit(nodes ...string) {
 		found = b.auditAt(node)
 	}
 	b.cluster.t.Logf("audit of %v: %d transfers found; %d were acknowledged, of %d nobody knew, %d were never applied",
-		nodes, found, b.Acknowledged(), len(b.with(doubtful)), len(b.with(refused)))
+		nodes, found, len(b.Acknowledged()), len(b.with(doubtful)), len(b.with(refused)))
 	b.cluster.WantSameHash(nodes...)
 }
 
@@ -199,11 +202,11 @@ func (b *Book) auditAt(node string) (count int) {
 	b.cluster.t.Helper()
 	cl := b.cluster.dialNow(node)
 	defer cl.Close()
-	found, err := b.find(cl, client.Latest)
+	found, err := b.find(b.cluster.t.Context(), cl, client.Latest)
 	if err != nil {
 		b.cluster.t.Fatalf("look transfers up at %s: %v", node, err)
 	}
-	b.compare(node, found)
+	b.compare(node, found, b.Acknowledged())
 	res, err := cl.Ledger.TrialBalance(client.WithRead(b.cluster.t.Context(), client.Latest), &pb.TrialBalanceRequest{})
 	if err != nil {
 		b.cluster.t.Fatalf("trial balance at %s: %v", node, err)
@@ -220,13 +223,13 @@ func (b *Book) auditAt(node string) (count int) {
 
 // find gives the transfers that exist, by id, as the node says that the client
 // is for.
-func (b *Book) find(cl *client.Client, read client.Read) (map[string]*pb.Transfer, error) {
+func (b *Book) find(ctx context.Context, cl *client.Client, read client.Read) (map[string]*pb.Transfer, error) {
 	b.mu.Lock()
 	ids := slices.Sorted(maps.Keys(b.answers))
 	b.mu.Unlock()
 	found := make(map[string]*pb.Transfer)
 	for chunk := range slices.Chunk(ids, lookupIDs) {
-		res, err := cl.Ledger.Lookup(client.WithRead(b.cluster.t.Context(), read), &pb.LookupRequest{Ids: chunk})
+		res, err := cl.Ledger.Lookup(client.WithRead(ctx, read), &pb.LookupRequest{Ids: chunk})
 		if err != nil {
 			return nil, err
 		}
@@ -237,9 +240,39 @@ func (b *Book) find(cl *client.Client, read client.Read) (map[string]*pb.Transfe
 	return found, nil
 }
 
-func (b *Book) compare(node string, found map[string]*pb.Transfer) {
+// AskUntilEnd asks the node for the state it has, again and again until it has
+// ended, or for as long as within. What it answers must be right, and hold the
+// transfers that are known to be in its state. It gives how often it answered.
+func (b *Book) AskUntilEnd(n *Node, within time.Duration, known []string) (answers int) {
 	b.cluster.t.Helper()
-	for _, id := range b.with(acknowledged) {
+	b.cluster.eventually(within, func(ctx context.Context) string {
+		if n.process.Process.Signal(syscall.Signal(0)) != nil {
+			return ""
+		}
+		if found, err := b.ask(ctx, n); err == nil {
+			answers++
+			b.compare(n.ID, found, known)
+		}
+		return n.ID + " runs"
+	})
+	return answers
+}
+
+func (b *Book) ask(ctx context.Context, n *Node) (map[string]*pb.Transfer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	cl, err := client.Dial(ctx, b.cluster.Config(n.ID))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return b.find(ctx, cl, client.Any)
+}
+
+// compare judges what a node found, of which known must be a part.
+func (b *Book) compare(node string, found map[string]*pb.Transfer, known []string) {
+	b.cluster.t.Helper()
+	for _, id := range known {
 		if _, ok := found[id]; !ok {
 			b.cluster.t.Errorf("%s lost %s, which was acknowledged", node, id)
 		}

@@ -5,7 +5,6 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -40,30 +39,6 @@ type Cluster struct {
 	nodes    map[string]*Node
 }
 
-// build compiles the program once for all tests of a process.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "acquired-test-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "acquired")
-	output, err := exec.Command("go", "build", "-o", binary, "acquired/cmd/acquired").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, output)
-	}
-	return binary, nil
-})
-
-// Binary gives the path of the program.
-func Binary(t testing.TB) string {
-	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return binary
-}
-
 // Start makes a cluster, starts its nodes and waits until they can serve. The
 // nodes are killed when the test ends; their logs are shown when it failed.
 func Start(t testing.TB, o Options) *Cluster {
@@ -86,11 +61,28 @@ func Start(t testing.TB, o Options) *Cluster {
 	return c
 }
 
+// Ports are below those that systems give to who connects: one of these may be
+// taken while the node that has it is down.
+const firstPort, endOfPorts = 20000, 32000
+
+// given is where the next ports are looked for. No test of a process gets the
+// ports of another one, whose nodes may be down.
+var given struct {
+	sync.Mutex
+	next int
+}
+
 // freePorts finds a range of ports of which none is in use.
 func freePorts(t testing.TB, count int) int {
 	t.Helper()
+	given.Lock()
+	defer given.Unlock()
 	for range 100 {
-		base := 20000 + rand.IntN(35000)
+		if given.next == 0 || given.next+count > endOfPorts {
+			given.next = firstPort + rand.IntN(endOfPorts-firstPort-count)
+		}
+		base := given.next
+		given.next += count
 		if allFree(base, count) {
 			return base
 		}

@@ -35,6 +35,19 @@ func (n *Node) WaitLog(since int, text string, within time.Duration) (line strin
 	return line
 }
 
+// WaitFile waits until the data of the node has a file that matches the pattern,
+// as filepath.Glob has it.
+func (n *Node) WaitFile(pattern string, within time.Duration) {
+	n.t.Helper()
+	pattern = filepath.Join(n.DataDir(), pattern)
+	n.cluster.eventually(within, func(context.Context) string {
+		if files, err := filepath.Glob(pattern); err != nil || len(files) == 0 {
+			return fmt.Sprintf("%s has no file %s", n.ID, pattern)
+		}
+		return ""
+	})
+}
+
 // WantEnd waits until the agent ends by itself, which must be with the status,
 // and after a line, logged after so much of its log, that has the text. It gives
 // the line.
@@ -81,6 +94,14 @@ func lineWith(log []byte, text string) string {
 		}
 	}
 	return ""
+}
+
+// Stranger takes up an agent whose files stand in the folder, and which is no
+// node of the cluster. It is killed when the test ends.
+func (c *Cluster) Stranger(id, folder string) *Node {
+	n := &Node{ID: id, cluster: c, t: c.t, config: filepath.Join(folder, "agent.yaml"), log: filepath.Join(c.t.TempDir(), id+".log")}
+	c.t.Cleanup(n.Kill)
+	return n
 }
 
 // Move gives the node, which must not be running, ports that it did not have.

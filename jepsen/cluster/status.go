@@ -110,6 +110,17 @@ func (c *Cluster) WaitVoter(id string, within time.Duration) {
 	})
 }
 
+// WaitKnown waits until a node knows of another one, member or not.
+func (c *Cluster) WaitKnown(by, id string, within time.Duration) {
+	c.t.Helper()
+	c.eventually(within, func(context.Context) string {
+		if c.Status(by, id) == nil {
+			return by + " does not know of " + id
+		}
+		return ""
+	})
+}
+
 // WantSameHash fails the test unless the nodes named have the same state hash,
 // at one index.
 func (c *Cluster) WantSameHash(nodes ...string) {
