@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"acquired/fsm"
 	"acquired/fsm/kv"
 	"acquired/jepsen/cluster"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // damage ends a node, changes what it has on disk, and starts it. It must end

@@ -25,7 +25,7 @@ func TestOneNodeDown(t *testing.T) {
 			c.Node(first).Kill()
 			c.LeaderAmong(c.Others(first)...)
 		})
-		t.Logf("leader killed: no transfer was acknowledged for %s", longest)
+		t.Logf("leader killed: no transfer was acknowledged for %s", longest.Round(time.Millisecond))
 		book.Write(200, c.Others(first)...)
 		book.Audit(c.Others(first)...)
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"acquired/fsm"
 	"acquired/jepsen/cluster"
@@ -24,7 +25,7 @@ func TestSIGTERM(t *testing.T) {
 			leader.Stop()
 			c.LeaderAmong(c.Others(leader.ID)...)
 		})
-		t.Logf("%d transfers while the leader ended, none for %s", count, longest)
+		t.Logf("%d transfers while the leader ended, none for %s", count, longest.Round(time.Millisecond))
 		if line := leader.WaitLog(begin, "leadership handed over", soon); !strings.HasSuffix(line, "error=<nil>") {
 			t.Errorf("%s, want no error", line)
 		}

@@ -190,8 +190,8 @@ func TestReadsShareRounds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if got := rounds() - before; got != 2 {
-			t.Errorf("%d reads took %v rounds, want 2", reads, got)
+		if got := rounds() - before; got < 1 || got > 2 {
+			t.Errorf("%d reads took %v rounds, want one, or two if some came while it was under way", reads, got)
 		}
 	})
 }
