@@ -32,9 +32,12 @@ const (
 	pace    = 20 * time.Millisecond
 	hotPace = 2 * time.Millisecond
 	// answerWithin is shorter than a pause, so that reads go on being sent to a
-	// node that is stopped.
-	answerWithin = time.Second
-	resendFor    = 5 * time.Second
+	// node that is stopped. In half of the groups additions are no more patient,
+	// and are sent again. In the others they are not, and wait for the node to go
+	// on: what it then says of those that it had begun must be true.
+	answerWithin  = time.Second
+	resendFor     = 5 * time.Second
+	patientWithin = longestPause + 2*time.Second
 )
 
 // workload is processes that add to counters and read them.
@@ -54,11 +57,8 @@ type workload struct {
 // group is the processes that share a counter.
 type group struct {
 	workload *workload
-	// resend is for how long additions of unknown outcome are sent again. In half
-	// of the groups they are not, and stay unknown.
-	resend time.Duration
-	mu     sync.Mutex
-	used   []string
+	mu       sync.Mutex
+	used     []string
 	// operations and additions are those on the last of used.
 	operations, additions int
 }
@@ -87,13 +87,16 @@ func startWorkload(t *testing.T, c *cluster.Cluster, random *rand.Rand) *workloa
 	})
 	w.openCounters(t, c)
 	for i := range groups {
-		g := &group{workload: w, resend: time.Duration(i%2) * resendFor}
+		g := &group{workload: w}
 		w.groups = append(w.groups, g)
 		for _, id := range c.Others() {
 			// One of the two only reads: what it is answered depends on nothing that
 			// it has seen elsewhere.
 			for _, share := range []float64{0, additionsShare} {
-				p, r := newProcess(c, w.history, id, g.resend), rand.New(rand.NewPCG(random.Uint64(), 0))
+				p, r := newProcess(c, w.history, id), rand.New(rand.NewPCG(random.Uint64(), 0))
+				if patient := i%2 == 0; patient {
+					p.AddTimeout, p.Resend = patientWithin, 0
+				}
 				w.running.Go(func() { g.run(t, p, share, r) })
 			}
 		}
@@ -129,10 +132,10 @@ func (w *workload) openCounters(t *testing.T, c *cluster.Cluster) {
 	})
 }
 
-func newProcess(c *cluster.Cluster, h *check.History, node string, resend time.Duration) *check.Client {
+func newProcess(c *cluster.Cluster, h *check.History, node string) *check.Client {
 	return &check.Client{
 		History: h, Node: node, Ledger: pb.NewLedgerClient(c.Dial(node).Node(c.Node(node).Address())),
-		Payer: counterPayer, Timeout: answerWithin, Resend: resend,
+		Payer: counterPayer, Timeout: answerWithin, AddTimeout: answerWithin, Resend: resendFor,
 	}
 }
 
@@ -192,7 +195,7 @@ func (w *workload) finish(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	w.end()
 	for _, id := range c.Others() {
-		p := newProcess(c, w.history, id, 0)
+		p := newProcess(c, w.history, id)
 		p.Timeout = finalReadWithin
 		for _, g := range w.groups {
 			for _, counter := range g.used {

@@ -46,12 +46,6 @@ func methodsOf(server *grpc.Server) map[string]method {
 	return methods
 }
 
-// placed are services whose calls are about the node that is asked, or find
-// their node themselves.
-var placed = map[string]bool{
-	statev1.Peer_ServiceDesc.ServiceName: true,
-}
-
 func describe(service string, m grpc.MethodInfo) method {
 	d := method{
 		open: service == grpc_health_v1.Health_ServiceDesc.ServiceName,
@@ -64,7 +58,7 @@ func describe(service string, m grpc.MethodInfo) method {
 	descriptor := found.(protoreflect.MethodDescriptor)
 	options, _ := descriptor.Options().(*descriptorpb.MethodOptions)
 	reads := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
-	d.forward = !reads && !placed[service] && !m.IsClientStream && !m.IsServerStream
+	d.forward = !reads && !d.peer && !m.IsClientStream && !m.IsServerStream
 	if output, err := protoregistry.GlobalTypes.FindMessageByName(descriptor.Output().FullName()); err == nil {
 		d.output = output
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -81,7 +82,6 @@ type Node struct {
 	running  sync.WaitGroup
 	stopping atomic.Bool
 	leftOnce sync.Once
-	failed   atomic.Bool
 }
 
 const (
@@ -123,10 +123,15 @@ func (n *Node) start(ctx context.Context) (err error) {
 		return err
 	}
 	n.batcher = newBatcher(n)
-	if err := n.listen(ctx); err != nil {
+	tcp, err := n.listen(ctx)
+	if err != nil {
 		return err
 	}
 	if err := n.startGossip(ctx); err != nil {
+		return errors.Join(err, tcp.Close())
+	}
+	n.serve(tcp)
+	if err := n.startHTTP(ctx); err != nil {
 		return err
 	}
 	n.running.Go(n.watchDisk)
@@ -191,15 +196,21 @@ func openMachine(e *engine.Pebble) (m *fsm.Machine, err error) {
 	return fsm.New(e), nil
 }
 
-func (n *Node) listen(ctx context.Context) error {
+// listen takes the address of the node. Nobody is served yet.
+func (n *Node) listen(ctx context.Context) (net.Listener, error) {
 	tcp, err := n.config.ListenFunc(ctx, n.config.Listen)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n.address = n.config.Advertise
 	if n.address == "" {
 		n.address = tcp.Addr().String()
 	}
+	return tcp, nil
+}
+
+// serve takes calls, and what raft says.
+func (n *Node) serve(tcp net.Listener) {
 	tlsConfig := n.config.Credentials.ServerTLS()
 	n.split = newSplitter(tcp, tlsConfig, n.refused)
 	n.grpc = grpc.NewServer(
@@ -229,7 +240,6 @@ func (n *Node) listen(ctx context.Context) error {
 		MaxRPCsInFlight:         1,
 		MsgpackUseNewTimeFormat: true,
 	})
-	return n.startHTTP(ctx)
 }
 
 // register lists the services. A new one is a line here.
@@ -319,10 +329,7 @@ func (n *Node) left() {
 }
 
 // fatal ends the process.
-func (n *Node) fatal(err error) {
-	n.failed.Store(true)
-	n.config.Fatal(err)
-}
+func (n *Node) fatal(err error) { n.config.Fatal(err) }
 
 // Stop hands leadership over, ends the calls in progress, makes the state
 // durable and gives everything up. When ctx ends first, calls are cut off.
@@ -361,6 +368,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	n.peers.close()
 	n.running.Wait()
+	if r := n.raft.Load(); r != nil {
+		errs = append(errs, r.Shutdown().Error()) // it may have started only just now
+	}
 	errs = append(errs, n.closeStorage())
 	n.log.LogAttrs(ctx, slog.LevelInfo, "node stopped")
 	return errors.Join(errs...)

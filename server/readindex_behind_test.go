@@ -46,7 +46,8 @@ func TestLeaderBehindItsFollowers(t *testing.T) {
 	}
 }
 
-// waitForCredits waits until the node that the client is for has come so far.
+// waitForCredits waits until the node that the client is for has come so far. It
+// may not know of the account yet.
 func waitForCredits(t *testing.T, c *client.Client, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -55,10 +56,10 @@ func waitForCredits(t *testing.T, c *client.Client, want string) {
 	defer poll.Stop()
 	for {
 		res, err := c.Ledger.Balance(client.WithRead(ctx, client.Any), &pb.BalanceRequest{Path: "/account/a"})
-		if err != nil {
+		if err != nil && !errors.Is(err, fault.NotFound) {
 			t.Fatal(err)
 		}
-		if res.CreditsPosted == want {
+		if res.GetCreditsPosted() == want {
 			return
 		}
 		<-poll.C

@@ -173,8 +173,9 @@ func TestReadsShareRounds(t *testing.T) {
 		}
 		before := rounds()
 		// No time goes by: the leader stays the leader, and the first round waits
-		// for it.
+		// for a connection to it.
 		cluster.Cut(leader)
+		synctest.Wait()
 		const reads = 100
 		results := make(chan error, reads)
 		for range reads {

@@ -297,7 +297,7 @@ func (*wire) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOp
 func (w *wire) process(resend time.Duration) *Client {
 	w.ids = make(map[string]bool)
 	return &Client{
-		History: NewHistory(io.Discard), Node: "node1", Ledger: pb.NewLedgerClient(w), Timeout: time.Minute, Resend: resend,
+		History: NewHistory(io.Discard), Node: "node1", Ledger: pb.NewLedgerClient(w), Timeout: time.Minute, AddTimeout: time.Minute, Resend: resend,
 	}
 }
 

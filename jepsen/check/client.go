@@ -23,8 +23,9 @@ type Client struct {
 	// Payer is the account that is debited. It and the counters hold an asset of
 	// scale 0.
 	Payer string
-	// Timeout is how long to wait for an answer. Required.
-	Timeout time.Duration
+	// Timeout is how long to wait for an answer, and AddTimeout for that to an
+	// addition. Required.
+	Timeout, AddTimeout time.Duration
 	// Resend is for how long a write of unknown outcome is sent again, under the
 	// same request id; 0 is not at all.
 	Resend time.Duration
@@ -62,7 +63,7 @@ func (c *Client) add(ctx context.Context, id string, o Operation) error {
 
 // transfer sends the addition once.
 func (c *Client) transfer(ctx context.Context, id string, o Operation) error {
-	ctx, cancel := context.WithTimeout(client.WithRequestID(ctx, id), c.Timeout)
+	ctx, cancel := context.WithTimeout(client.WithRequestID(ctx, id), c.AddTimeout)
 	defer cancel()
 	answer, err := c.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: []*pb.Transfer{{
 		Id: id, Debit: c.Payer, Credit: o.Counter, Amount: strconv.FormatUint(o.Amount, 10),
