@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,10 @@ const (
 	// maxScale is the most digits after the point that an asset has.
 	maxScale = 18
 )
+
+// importTimeout is how long an import waits for an answer: nobody wants to start
+// it again because leaders come and go for a while.
+const importTimeout = 5 * time.Minute
 
 // importFlags say which log is charged to whom.
 type importFlags struct {
@@ -85,7 +90,8 @@ pays, over all jobs, the core-seconds times the price, rounded down once.
 
 The asset and the accounts that do not exist are made. A transfer's id is
 swf:LOG:JOB, so that to run the same import again charges nothing twice; after
-an interruption --resume finds where to go on.`,
+an interruption --resume finds where to go on. Unless --timeout is given, it
+waits for an answer for up to 5 minutes.`,
 		Example: "  acquired ledger import-swf nasa.swf.gz --asset USD --price 0.05 --per core-hour --from /account/nasa --to /account/centre",
 		Args:    arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -115,6 +121,9 @@ an interruption --resume finds where to go on.`,
 
 // runImport reads the whole log before it changes anything.
 func (g *globals) runImport(cmd *cobra.Command, flags *importFlags) error {
+	if !g.flags.Changed("timeout") {
+		g.timeout = importTimeout
+	}
 	log, err := readJobLog(cmd.Context(), flags.file)
 	if err != nil {
 		return err
