@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// maxFindings bounds what a person is shown.
-const maxFindings = 20
+// What a person is shown is bounded.
+const (
+	maxFindings          = 20
+	maxFindingsOfCounter = 2
+)
 
 // explain says of which answers it is plain that they cannot be right. It finds
 // nothing in a history that is linearizable; of one that is not, it may find
@@ -29,7 +32,8 @@ func explain(operations []Operation) (findings []string) {
 	return findings[:min(len(findings), maxFindings)]
 }
 
-// explainCounter gives at most one finding for each read.
+// explainCounter gives at most one finding for each of the first reads that are
+// wrong.
 func explainCounter(operations []Operation) (findings []string) {
 	for _, read := range operations {
 		if read.Kind != Read || read.Outcome != OK {
@@ -37,6 +41,9 @@ func explainCounter(operations []Operation) (findings []string) {
 		}
 		if finding := explainRead(read, operations); finding != "" {
 			findings = append(findings, finding)
+		}
+		if len(findings) == maxFindingsOfCounter {
+			break
 		}
 	}
 	return findings
