@@ -20,12 +20,14 @@ import (
 // the others. A node whose state differs from the one that a quorum agrees on
 // must not serve: it marks its data and ends.
 func (n *Node) compareHashes() {
-	ticker := time.NewTicker(n.config.Timing.HashCheck)
+	// What happened to the data of a node happened while it was away.
+	ticker := time.NewTicker(min(firstHashCheck, n.config.Timing.HashCheck))
 	defer ticker.Stop()
 	var checked uint64
 	for {
 		select {
 		case <-ticker.C:
+			ticker.Reset(n.config.Timing.HashCheck)
 		case <-n.life.Done():
 			return
 		}
@@ -33,27 +35,31 @@ func (n *Node) compareHashes() {
 		if at.Index == checked || at.Index == 0 {
 			continue
 		}
-		agreed, other := n.compareAt(at.Index, at.Hash)
-		if other != (kv.Hash{}) {
-			n.quarantine(fmt.Errorf("at index %d the state of this node hashes to %s, that of a quorum to %s", at.Index, at.Hash, other))
+		agreed, ok := n.agreedHash(at.Index)
+		switch {
+		case !ok:
+			continue
+		case agreed != at.Hash:
+			n.quarantine(fmt.Errorf("at index %d the state of this node hashes to %s, that of a quorum to %s", at.Index, at.Hash, agreed))
 			return
 		}
-		if agreed {
-			checked = at.Index
-		}
+		checked = at.Index
 	}
 }
 
-// compareAt says whether a quorum, this node included, has the hash; other is
-// the hash that a quorum without this node has.
-func (n *Node) compareAt(index uint64, own kv.Hash) (agreed bool, other kv.Hash) {
+// firstHashCheck is how soon a node that starts compares.
+const firstHashCheck = time.Second
+
+// agreedHash gives the hash that a quorum of voters has at the index. ok is false
+// when there is none: nodes are away, or are not so far yet.
+func (n *Node) agreedHash(index uint64) (agreed kv.Hash, ok bool) {
 	r := n.raft.Load()
 	if r == nil {
-		return false, other
+		return agreed, false
 	}
 	voters, err := n.voters(r)
 	if err != nil {
-		return false, other
+		return agreed, false
 	}
 	ctx, cancel := context.WithTimeout(n.life, n.config.Timing.HashCheck)
 	defer cancel()
@@ -63,16 +69,12 @@ func (n *Node) compareAt(index uint64, own kv.Hash) (agreed bool, other kv.Hash)
 			count[answer.hash]++
 		}
 	}
-	quorum := len(voters)/2 + 1
 	for hash, nodes := range count {
-		if nodes >= quorum {
-			if hash == own {
-				return true, other
-			}
-			return false, hash
+		if nodes > len(voters)/2 {
+			return hash, true
 		}
 	}
-	return false, other
+	return agreed, false
 }
 
 type hashAnswer struct {

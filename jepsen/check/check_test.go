@@ -270,23 +270,29 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 // wire is a connection on which the answers of a list arrive, in its order.
 type wire struct {
-	answers []error
-	created uint32
-	value   string
+	answers []reply
 	ids     map[string]bool
 }
 
+// reply is an error, or what a write or a read is answered.
+type reply struct {
+	err     error
+	created uint32
+	index   uint64
+	value   string
+}
+
 func (w *wire) Invoke(_ context.Context, _ string, request, response any, _ ...grpc.CallOption) error {
+	answer := w.answers[0]
+	w.answers = w.answers[1:]
 	switch r := response.(type) {
 	case *pb.TransferResponse:
 		w.ids[request.(*pb.TransferRequest).Transfers[0].Id] = true
-		r.Created = w.created
+		r.Created, r.Index = answer.created, answer.index
 	case *pb.BalanceResponse:
-		r.CreditsPosted = w.value
+		r.CreditsPosted = answer.value
 	}
-	err := w.answers[0]
-	w.answers = w.answers[1:]
-	return err
+	return answer.err
 }
 
 func (*wire) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -297,43 +303,53 @@ func (*wire) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOp
 func (w *wire) process(resend time.Duration) *Client {
 	w.ids = make(map[string]bool)
 	return &Client{
-		History: NewHistory(io.Discard), Node: "node1", Ledger: pb.NewLedgerClient(w), Timeout: time.Minute, AddTimeout: time.Minute, Resend: resend,
+		History: NewHistory(io.Discard), Node: "node1", Ledger: pb.NewLedgerClient(w),
+		Timeout: time.Minute, AddTimeout: time.Minute, Resend: resend,
 	}
 }
 
 func TestClientAdd(t *testing.T) {
 	t.Parallel()
-	definite, unknown := fault.Unserved(fault.Definite, "no leader"), fault.Unserved(fault.Unknown, "lost")
+	done := reply{created: 1, index: 7}
+	definite, unknown := reply{err: fault.Unserved(fault.Definite, "no leader")}, reply{err: fault.Unserved(fault.Unknown, "lost")}
+	denied := reply{err: fault.Denied.New("no")}
+	// Of these two, only the second is sent again once it is answered.
+	const once, twice = 4, 3
 	tests := []struct {
 		name    string
-		created uint32
+		number  int
 		resend  time.Duration
-		answers []error
+		answers []reply
 		want    Outcome
 	}{
-		{"answered", 1, 0, []error{nil}, OK},
-		{"refused", 1, time.Hour, []error{definite}, Failed},
-		{"unknown", 1, 0, []error{unknown}, Unknown},
-		{"unknown, then answered", 1, time.Hour, []error{unknown, nil}, OK},
-		{"unknown, then refused, then answered", 1, time.Hour, []error{unknown, definite, nil}, OK},
-		{"unknown, then refused for as long as it was tried", 1, pauseBetweenAttempts, []error{unknown, definite}, Unknown},
-		{"made twice", 0, 0, []error{nil}, Wrong},
-		{"unknown, then denied", 1, time.Hour, []error{unknown, fault.Denied.New("no")}, Wrong},
+		{"answered", once, 0, []reply{done}, OK},
+		{"refused", once, 0, []reply{definite}, Failed},
+		{"unknown", twice, 0, []reply{unknown}, Unknown},
+		{"unknown, then answered", once, time.Hour, []reply{unknown, done}, OK},
+		{"unknown, then refused, then answered", once, time.Hour, []reply{unknown, definite, done}, OK},
+		{"unknown, then refused for as long as it was tried", once, pauseBetweenAttempts, []reply{unknown, definite}, Unknown},
+		{"unknown, then denied", once, time.Hour, []reply{unknown, denied}, Wrong},
+		{"made before", once, 0, []reply{{index: 7}}, Wrong},
+		{"answered twice the same", twice, 0, []reply{done, done}, OK},
+		{"answered, and then not", twice, 0, []reply{done, unknown}, OK},
+		{"answered, and then with another index", twice, 0, []reply{done, {created: 1, index: 8}}, Wrong},
+		{"answered, and then found made before", twice, 0, []reply{done, {index: 7}}, Wrong},
+		{"answered, and then denied", twice, 0, []reply{done, denied}, Wrong},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := &wire{created: test.created, answers: test.answers}
+			w := &wire{answers: test.answers}
 			c := w.process(test.resend)
-			if got := c.Add(t.Context(), "/account/c", 3); got != test.want {
+			if got := c.Add(t.Context(), "/account/c", test.number); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 			if len(w.answers) > 0 || len(w.ids) != 1 {
 				t.Errorf("%d answers were not asked for, ids %v; want none and one id", len(w.answers), w.ids)
 			}
 			o := c.History.Operations()[0]
-			if o.Amount != 64 || o.Outcome != test.want || (o.Reason == "") != (test.want == OK) {
-				t.Errorf("recorded %+v, want amount 64, outcome %s, and a reason unless it is ok", o, test.want)
+			if o.Amount != Amount(test.number) || o.Outcome != test.want || (o.Reason == "") != (test.want == OK) {
+				t.Errorf("recorded %+v, want amount %d, outcome %s, and a reason unless it is ok", o, Amount(test.number), test.want)
 			}
 		})
 	}
@@ -342,7 +358,8 @@ func TestClientAdd(t *testing.T) {
 // A process whose addition may still be under way does nothing else.
 func TestClientProcesses(t *testing.T) {
 	t.Parallel()
-	w := &wire{created: 1, value: "5", answers: []error{nil, fault.Unserved(fault.Unknown, "lost"), nil, fault.Unavailable.New("away")}}
+	five := reply{value: "5"}
+	w := &wire{answers: []reply{five, {err: fault.Unserved(fault.Unknown, "lost")}, five, {err: fault.Unavailable.New("away")}}}
 	c, ctx := w.process(0), t.Context()
 	outcomes := []Outcome{c.Read(ctx, "c"), c.Add(ctx, "c", 0), c.Read(ctx, "c"), c.Read(ctx, "c")}
 	if diff := cmp.Diff([]Outcome{OK, Unknown, OK, Failed}, outcomes); diff != "" {

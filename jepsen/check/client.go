@@ -37,44 +37,59 @@ type Client struct {
 // pauseBetweenAttempts is short beside an election.
 const pauseBetweenAttempts = 100 * time.Millisecond
 
-// Add adds Amount(number), which nobody else adds, to the counter.
+// Add adds Amount(number), which nobody else adds, to the counter. Every third
+// addition that is answered is sent once more under its request id, and must be
+// answered the same.
 func (c *Client) Add(ctx context.Context, counter string, number int) Outcome {
 	o := Operation{Kind: Add, Counter: counter, Amount: Amount(number)}
+	id := path.Base(counter) + ":" + strconv.Itoa(number)
 	return c.record(o, func() (uint64, error) {
-		return 0, c.add(ctx, path.Base(counter)+":"+strconv.Itoa(number), o)
+		index, err := c.add(ctx, id, o)
+		if err != nil || number%3 != 0 {
+			return 0, err
+		}
+		again, err := c.transfer(ctx, id, o)
+		switch {
+		case OutcomeOf(Add, err) == Wrong:
+			return 0, err
+		case err == nil && again != index:
+			return 0, fmt.Errorf("it took effect at index %d, and when it was sent again at %d", index, again)
+		}
+		return 0, nil
 	})
 }
 
-func (c *Client) add(ctx context.Context, id string, o Operation) error {
+// add sends the addition until it is answered, or for as long as it may.
+func (c *Client) add(ctx context.Context, id string, o Operation) (index uint64, err error) {
 	begin, open := time.Now(), false
 	for {
-		err := c.transfer(ctx, id, o)
+		index, err := c.transfer(ctx, id, o)
 		outcome := OutcomeOf(Add, err)
 		open = open || outcome == Unknown
 		if !open || outcome == OK || outcome == Wrong {
-			return err
+			return index, err
 		}
 		if time.Since(begin) >= c.Resend || !elapse(ctx, pauseBetweenAttempts) {
 			// What is known of the last attempt does not hold for those before.
-			return fault.Unserved(fault.Unknown, "%v", err)
+			return 0, fault.Unserved(fault.Unknown, "%v", err)
 		}
 	}
 }
 
 // transfer sends the addition once.
-func (c *Client) transfer(ctx context.Context, id string, o Operation) error {
+func (c *Client) transfer(ctx context.Context, id string, o Operation) (index uint64, err error) {
 	ctx, cancel := context.WithTimeout(client.WithRequestID(ctx, id), c.AddTimeout)
 	defer cancel()
 	answer, err := c.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: []*pb.Transfer{{
 		Id: id, Debit: c.Payer, Credit: o.Counter, Amount: strconv.FormatUint(o.Amount, 10),
 	}}})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if answer.Created != 1 || len(answer.Existing) != 0 {
-		return fmt.Errorf("the answer is of %d transfers created and %d existing, want the 1 that was asked for", answer.Created, len(answer.Existing))
+		return 0, fmt.Errorf("the answer is of %d transfers created and %d existing, want the 1 that was asked for", answer.Created, len(answer.Existing))
 	}
-	return nil
+	return answer.Index, nil
 }
 
 // Read reads the counter.
