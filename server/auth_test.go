@@ -30,17 +30,17 @@ type answer struct {
 	says string
 }
 
-var done = answer{}
+var served = answer{}
 
 func (want answer) is(err error) bool {
 	if err == nil {
-		return want == done
+		return want == served
 	}
 	return fault.KindOf(err) == want.kind && strings.Contains(err.Error(), want.says)
 }
 
 func (want answer) String() string {
-	if want == done {
+	if want == served {
 		return "an answer"
 	}
 	return fmt.Sprintf("%s %q", want.kind, want.says)
@@ -251,7 +251,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 func (a *access) answers(t *testing.T, who *callers, operator *client.Client, leads bool) map[*caller]answer {
 	t.Helper()
 	granted := a.granted
-	if !leads && a.follower != done {
+	if !leads && a.follower != served {
 		granted = a.follower
 	}
 	want := map[*caller]answer{
@@ -294,7 +294,7 @@ func TestWhoMayCallPeers(t *testing.T) {
 				all:           {fault.Denied, "only nodes"},
 				who.operator:  {fault.Denied, "only nodes"},
 				forwarding:    {fault.Denied, "only nodes"},
-				who.node:      done,
+				who.node:      served,
 			} {
 				if err := by.call(t.Context(), name, m, &statev1.HelloRequest{}); !want.is(err) {
 					t.Errorf("%s by %s: %v, want %v", name, by.name, err, want)
@@ -327,9 +327,9 @@ func TestNodesSpeakForCallers(t *testing.T) {
 			of   *statev1.Caller
 			want answer
 		}{
-			{&statev1.Caller{Principal: "/user/x", Operator: true}, done},
+			{&statev1.Caller{Principal: "/user/x", Operator: true}, served},
 			{&statev1.Caller{Principal: "/workload/x"}, answer{fault.NotFound, "nothing at /account/a"}},
-			{&statev1.Caller{Principal: "/workload/x", Grants: []*statev1.Grant{{Operation: "Read", Path: "/account"}}}, done},
+			{&statev1.Caller{Principal: "/workload/x", Grants: []*statev1.Grant{{Operation: "Read", Path: "/account"}}}, served},
 			{&statev1.Caller{Principal: "/workload/x", Grants: []*statev1.Grant{{Operation: "View", Path: "/account"}}}, answer{fault.Denied, "/workload/x may not Read"}},
 		} {
 			by := &caller{"a node", who.node.conn, forwarded(t, test.of)}
@@ -356,7 +356,7 @@ func TestHealthIsOpenReflectionIsNot(t *testing.T) {
 		}
 		for by, want := range map[*caller]answer{
 			who.nobody: {fault.Unauthenticated, "no certificate and no token"}, who.node: {fault.Denied, "only for somebody else"},
-			who.powerless: done, who.operator: done,
+			who.powerless: served, who.operator: served,
 		} {
 			services, err := by.services(t.Context())
 			if !want.is(err) {
