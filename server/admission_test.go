@@ -131,6 +131,11 @@ func TestQueueIsBounded(t *testing.T) {
 				wantBusy(t, c.err, test.says)
 			}
 			h.finish(t, operator)
+			for _, c := range h.calls[:inFlight+test.queued] {
+				if c.err != nil {
+					t.Errorf("%s: %s waited for nothing: %v", name, c.id, c.err)
+				}
+			}
 		})
 	}
 }

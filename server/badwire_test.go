@@ -23,7 +23,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"acquired/client"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -382,20 +381,4 @@ func (l *hostileLogs) check(t *testing.T, secrets ...string) {
 			t.Error("a token is in the log")
 		}
 	}
-}
-
-// TestConfigOfOneCaller: the Go client refuses to be two callers, or none.
-func TestConfigOfOneCaller(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cluster := servertest.Start(t, servertest.Options{Nodes: 1})
-		both, none := cluster.Config(), cluster.Config()
-		both.Token = "x"
-		none.Certificate, none.Key = nil, nil
-		for name, config := range map[string]client.Config{"both": both, "none": none} {
-			if _, err := client.Dial(t.Context(), config); fault.KindOf(err) != fault.Invalid {
-				t.Errorf("%s: %v, want it invalid", name, err)
-			}
-		}
-	})
 }

@@ -25,8 +25,8 @@ type worker struct {
 	// anywhere gives the node of a read of what was seen. A client that goes from
 	// node to node must not go back in time either.
 	anywhere func() pb.LedgerClient
-	process int
-	random  *rand.Rand
+	process  int
+	random   *rand.Rand
 	// known is what the client was shown, and what it was told is done.
 	known map[string]amounts
 	// doubt: it does not know what became of a transfer, so it reads before it
