@@ -21,16 +21,20 @@ import (
 // It is a grpc.ClientConnInterface too, for the services of the API that have
 // no field. Dial makes it; the zero value is of no use.
 type Client struct {
-	Ledger  pb.LedgerClient
-	Cluster pb.ClusterClient
-	Token   pb.TokenClient
+	Acl      pb.AclClient
+	Cluster  pb.ClusterClient
+	Identity pb.IdentityClient
+	Ledger   pb.LedgerClient
 
-	read    Read
-	token   string
-	timeout time.Duration
-	index   atomic.Uint64
-	nodes   *nodes
-	writes  *queue
+	read Read
+	// bearer is the token or the name that the caller shows; empty is none.
+	bearer string
+	// stranger is a caller without any proof.
+	stranger bool
+	timeout  time.Duration
+	index    atomic.Uint64
+	nodes    *nodes
+	writes   *queue
 
 	ctx    context.Context // what the client does in the background; Close ends it
 	cancel context.CancelFunc
@@ -68,20 +72,25 @@ func newClient(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{read: config.Read, token: config.Token, timeout: config.timeout(), nodes: known}
+	c := &Client{
+		read: config.Read, bearer: config.bearer(), stranger: config.isStranger(),
+		timeout: config.timeout(), nodes: known,
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.writes = newQueue(c.ctx, c.sendBatch)
-	c.Ledger = pb.NewLedgerClient(c)
+	c.Acl = pb.NewAclClient(c)
 	c.Cluster = pb.NewClusterClient(c)
-	c.Token = pb.NewTokenClient(c)
+	c.Identity = pb.NewIdentityClient(c)
+	c.Ledger = pb.NewLedgerClient(c)
 	return c, nil
 }
 
 // prove asks a node something that it answers by itself, without a leader.
-// Whatever it says, it was there to say it.
+// Whatever it says, it was there to say it. That it does not accept a caller who
+// shows nothing is no news.
 func (c *Client) prove(ctx context.Context) error {
-	_, err := c.Token.Inspect(WithRead(ctx, Any), &pb.InspectTokenRequest{})
-	if errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Unauthenticated) {
+	_, err := c.Identity.Inspect(WithRead(ctx, Any), &pb.InspectRequest{})
+	if errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Unauthenticated) && !c.stranger {
 		return err
 	}
 	return nil

@@ -669,7 +669,7 @@ func TestDial(t *testing.T) {
 		n, other := newNetwork(t), newNetwork(t)
 		n.serve(t, "n1:1", &service{})
 
-		// The server knows no Token service: that it says so proves that it is there.
+		// The server knows no Identity service: that it says so proves that it is there.
 		c, err := Dial(t.Context(), n.config("n0:1", "n1:1"))
 		if err != nil {
 			t.Fatal(err)

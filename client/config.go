@@ -28,11 +28,17 @@ type Config struct {
 	// CA is the certificate of the cluster's authority in PEM, or several of which
 	// any may have signed. Required.
 	CA []byte
-	// Certificate and Key, both in PEM, make the caller an operator. Without
-	// them there must be a Token, and with them there must be none.
+	// Certificate with Key, Token, and Name are the ways to say who calls. At most
+	// one is given. A caller who gives none is a stranger, for whom there is only
+	// Identity.Login.
+	//
+	// Certificate and Key, both in PEM, make the caller an operator or a principal.
 	Certificate, Key []byte
-	// Token makes the caller a workload.
+	// Token is a credential: its bearer is its subject.
 	Token string
+	// Name is the path of a principal who has no proof at all. A cluster accepts
+	// it only when it was told that it is a demonstration.
+	Name string
 	// Read is how fresh reads are that do not say it themselves. Zero is Seen.
 	Read Read
 	// Timeout limits calls whose context has no deadline. Zero is 30 seconds.
@@ -76,17 +82,29 @@ func (c Config) validate() error {
 }
 
 func (c Config) checkCaller() error {
-	certified := len(c.Certificate) > 0 || len(c.Key) > 0
+	given := 0
+	for _, is := range []bool{c.isCertified(), c.Token != "", c.Name != ""} {
+		if is {
+			given++
+		}
+	}
 	switch {
-	case certified && c.Token != "":
-		return fault.Invalid.New("both a certificate and a token are given: a caller is either an operator or a workload")
-	case !certified && c.Token == "":
-		return fault.Invalid.New("neither a certificate with its key nor a token is given")
-	case !certified && !isVisible(c.Token):
+	case given > 1:
+		return fault.Invalid.New("more than one of a certificate, a token and a name are given: a caller proves who it is in one way")
+	case !isVisible(c.Token):
 		return fault.Invalid.New("token has a character that no token has, such as a space or the end of a line")
+	case c.Name != "" && (!strings.HasPrefix(c.Name, "/") || !isVisible(c.Name)):
+		return fault.Invalid.New("name %q is not the path of a principal", c.Name)
 	}
 	return nil
 }
+
+func (c Config) isCertified() bool { return len(c.Certificate) > 0 || len(c.Key) > 0 }
+
+func (c Config) isStranger() bool { return !c.isCertified() && c.bearer() == "" }
+
+// bearer gives what the caller shows in a header; empty is nothing.
+func (c Config) bearer() string { return c.Token + c.Name }
 
 // checkAddress refuses what cannot be the address of a node.
 func checkAddress(address string) error {
@@ -115,7 +133,7 @@ func (c Config) tls() (*tls.Config, error) {
 		RootCAs:    roots,
 		NextProtos: []string{"h2"},
 	}
-	if c.Token != "" {
+	if !c.isCertified() {
 		return config, nil
 	}
 	certificate, err := tls.X509KeyPair(c.Certificate, c.Key)

@@ -2,8 +2,8 @@
 //
 // Dial needs to know where some of the nodes are, the id of the cluster and
 // the certificate of its authority, by which nodes prove that they belong to
-// it, and who calls: an operator with a certificate, or a workload with a
-// token.
+// it, and who calls: with a certificate, or with a token, such as one of
+// Identity.Login.
 //
 //	c, err := client.Dial(ctx, client.Config{
 //		Addresses: []string{"node1:7400", "node2:7400"},

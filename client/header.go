@@ -101,8 +101,8 @@ func (c *Client) describe(ctx context.Context, m method) (context.Context, error
 
 // outgoing gives ctx with the headers that every call has, and with those in pairs.
 func (c *Client) outgoing(ctx context.Context, pairs ...string) context.Context {
-	if c.token != "" {
-		pairs = append(pairs, headerAuthorization, "Bearer "+c.token)
+	if c.bearer != "" {
+		pairs = append(pairs, headerAuthorization, "Bearer "+c.bearer)
 	}
 	if seen := c.Index(); seen > 0 {
 		pairs = append(pairs, headerSeen, strconv.FormatUint(seen, 10))

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -45,7 +46,13 @@ func (c *Client) openStream(ctx context.Context, n *node, m method, description 
 		c.see(indexOf(header))
 		c.nodes.release(n)
 	})
-	options = append(slices.Clip(options), grpc.Header(&header), grpc.OnFinish(func(error) { finish() }))
+	ended := func(err error) {
+		if ctx.Err() == nil && errors.Is(fault.FromGRPC(err), fault.Unavailable) {
+			c.nodes.failed(n) // a stream that takes its place is opened at another node
+		}
+		finish()
+	}
+	options = append(slices.Clip(options), grpc.Header(&header), grpc.OnFinish(ended))
 	opened, err := n.conn.NewStream(ctx, description, m.name, options...)
 	if err != nil {
 		finish()

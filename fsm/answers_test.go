@@ -47,7 +47,7 @@ func request(t *testing.T, id int) *statev1.Command {
 	}
 	return &statev1.Command{
 		Name: system.RemoveNode.Name, Body: body, RequestId: fmt.Sprint(id),
-		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true},
+		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
 	}
 }
 
@@ -150,7 +150,10 @@ func (l *log) define(name string, since uint32, run func(*command.Tx) error) *st
 	d := command.Define(&set, name, command.Public[*statev1.TickRequest], body)
 	d.Since = since
 	l.machine.commands[name] = d.Definition
-	return &statev1.Command{Name: name, RequestId: name}
+	return &statev1.Command{
+		Name: name, RequestId: name,
+		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
+	}
 }
 
 func TestCommandsWaitForTheirFormat(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm"
+	"acquired/fsm/command"
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
@@ -36,7 +37,7 @@ func createAsset(t testing.TB, code string) *statev1.Command {
 	}
 	return &statev1.Command{
 		Name: ledger.CreateAsset.Name, Body: body, RequestId: "create-" + code,
-		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true},
+		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
 	}
 }
 

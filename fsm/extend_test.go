@@ -78,7 +78,10 @@ func getCount(v *command.Reading, req *wrapperspb.StringValue) (*wrapperspb.UInt
 func TestDomainIsOneLine(t *testing.T) {
 	fsm.WithDomain(t, &countSchema, &countCommands)
 	m := fsmtest.New(t)
-	here := wrapperspb.String("/count/here")
+	m.Clause("/data", command.View, "/role/reader")
+	m.Clause("/data", command.Read, "/role/reader")
+	m.Leaf("/data/here")
+	here := wrapperspb.String("/data/here")
 
 	if _, err := fsmtest.Ask(m.Operator, readCount, here); !errors.Is(err, fault.NotFound) {
 		t.Errorf("before the first count: got %v, want not found", err)
@@ -95,11 +98,11 @@ func TestDomainIsOneLine(t *testing.T) {
 	}
 
 	// The rule is asked, for commands and for queries.
-	reader := m.Workload("/workload/reader", command.Grant{Operation: command.Read, Path: "/count"})
+	reader := m.Principal("/workload/reader", "/role/reader")
 	if _, err := fsmtest.Do(reader, addOne, here); !errors.Is(err, fault.Denied) {
 		t.Errorf("a reader adds: got %v, want denied", err)
 	}
-	stranger := m.Workload("/workload/stranger")
+	stranger := m.Principal("/workload/stranger")
 	if _, err := fsmtest.Ask(stranger, readCount, here); !errors.Is(err, fault.NotFound) {
 		t.Errorf("a stranger reads: got %v, want not found", err)
 	}

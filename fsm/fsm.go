@@ -15,11 +15,13 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
 	"acquired/fsm/system"
+	"acquired/fsm/tree"
 )
 
 // domain is what a domain brings to the machine.
@@ -31,7 +33,9 @@ type domain struct {
 // domains are all there are. A new domain is a line here.
 var domains = []domain{
 	{&system.Schema, &system.Commands},
+	{&tree.Schema, &command.Set{}},
 	{&identity.Schema, &identity.Commands},
+	{&acl.Schema, &acl.Commands},
 	{&ledger.Schema, &ledger.Commands},
 }
 

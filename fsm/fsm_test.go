@@ -2,9 +2,13 @@ package fsm_test
 
 import (
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"acquired/fsm"
 	"acquired/fsm/command"
@@ -17,7 +21,7 @@ import (
 	"acquired/proto/fault"
 )
 
-var operator = command.Caller{Principal: "/user/operator", Operator: true}
+var operator = command.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate}
 
 // apply applies an entry, all commands of which must be accepted.
 func apply(t testing.TB, machine *fsm.Machine, index uint64, nanos int64, commands ...*statev1.Command) {
@@ -332,17 +336,32 @@ func TestCommandNames(t *testing.T) {
 
 func TestCallersComeBack(t *testing.T) {
 	t.Parallel()
+	full := command.Caller{
+		Principal: "/workload/x", Operator: true, Method: command.ByVouching, Issued: 1, Expires: 2, Born: 3, Epoch: 4,
+		Session: "session", Key: "key", Issuer: "issuer", IssuerIndex: 5, Scopes: []string{"a", "b"},
+		Actors: []command.Actor{
+			{Principal: "/user/x", Born: 6, Epoch: 7, Session: "another"},
+			{Principal: "/user/y"},
+		},
+	}
+	for name, field := range map[string]any{"caller": full, "actor": full.Actors[0]} {
+		for i := range reflect.ValueOf(field).NumField() {
+			if reflect.ValueOf(field).Field(i).IsZero() {
+				t.Errorf("field %s of the %s is not set: add it here", reflect.TypeOf(field).Field(i).Name, name)
+			}
+		}
+	}
 	for _, caller := range []command.Caller{
 		{},
 		operator,
-		{Principal: "/workload/x", Grants: []command.Grant{{Operation: command.Spend, Path: "/account/a"}, {Operation: command.Read, Path: "/"}}},
+		full,
 	} {
-		if got := fsm.CallerOf(fsm.EncodeCaller(&caller)); fmt.Sprint(got) != fmt.Sprint(caller) {
-			t.Errorf("%+v comes back as %+v", caller, got)
+		if diff := cmp.Diff(caller, fsm.CallerOf(fsm.EncodeCaller(&caller)), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("a caller comes back changed (-want +got):\n%s", diff)
 		}
 	}
-	if got := fsm.CallerOf(nil); got.Principal != "" || got.Operator || got.Grants != nil {
-		t.Errorf("no caller reads as %+v", got)
+	if diff := cmp.Diff(command.Caller{}, fsm.CallerOf(nil), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("no caller reads as something (-want +got):\n%s", diff)
 	}
 }
 
@@ -426,9 +445,9 @@ func readBalanced(t *testing.T, machine *fsm.Machine) {
 func TestAskAsksTheRule(t *testing.T) {
 	t.Parallel()
 	m := fsmtest.New(t)
-	nobody := m.Workload("/workload/nobody")
+	nobody := m.Principal("/workload/nobody")
 	if _, err := fsmtest.Ask(nobody, ledger.TrialBalance, &pb.TrialBalanceRequest{}); fault.KindOf(err) != fault.NotFound {
-		t.Errorf("a trial balance for somebody without grants: %v, want a fault.NotFound", err)
+		t.Errorf("a trial balance for somebody without roles: %v, want a fault.NotFound", err)
 	}
 	if _, err := fsmtest.Ask(nobody, ledger.Balance, &pb.BalanceRequest{Path: "x"}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("a balance of no path: %v, want a fault.Invalid", err)

@@ -5,6 +5,7 @@ import (
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/fsm/tree"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
 )
@@ -159,8 +160,12 @@ func pruneAnswers(tx *command.Tx, at *position, commands int) {
 // Due gives the log time, in nanoseconds since 1970, from which on an entry is
 // wanted even if nobody proposes anything. ok is false when there is none.
 func Due(v *command.Reading) (nanos int64, ok bool) {
+	nanos, ok = tree.Due(v, v.Time)
 	for a := range answers.From(v, positionOf(v).oldestAnswer) {
-		return a.time + AnswerAge, true
+		if at := a.time + AnswerAge; !ok || at < nanos {
+			return at, true
+		}
+		break
 	}
-	return 0, false
+	return nanos, ok
 }

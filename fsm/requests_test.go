@@ -102,16 +102,18 @@ func TestARefusalIsKept(t *testing.T) {
 func TestADenialIsKept(t *testing.T) {
 	t.Parallel()
 	m := ledgerOf(t)
-	poor := m.Workload("/workload/x", command.Grant{Operation: command.Read, Path: "/account"})
-	rich := m.Workload("/workload/x", command.Grant{Operation: command.Spend, Path: "/account"})
-	request := pay(poor, "t1", "/account/a", "/account/b", "1")
+	m.Clause("/account", command.View)
+	by := m.Principal("/workload/x", "/role/payer")
+	request := pay(by, "t1", "/account/a", "/account/b", "1")
 	first := m.Apply(request)[0]
 	if fault.KindOf(first.Err) != fault.Denied {
 		t.Fatalf("the transfer gives %+v, want a fault.Denied", first)
 	}
-	granted := pay(rich, "t1", "/account/a", "/account/b", "1")
-	granted.RequestId = request.RequestId
-	sameAnswer(t, m.Apply(granted)[0], first)
+	m.Clause("/account", command.Spend, "/role/payer")
+	sameAnswer(t, m.Apply(request)[0], first)
+	if again := m.Apply(pay(by, "t1", "/account/a", "/account/b", "1"))[0]; again.Err != nil {
+		t.Errorf("the same transfer as a new request gives %v", again.Err)
+	}
 }
 
 func TestARequestIDIsOfOneRequest(t *testing.T) {
@@ -213,6 +215,30 @@ func TestDue(t *testing.T) {
 	m.Wait(fsm.AnswerAge)
 	m.Apply()
 	due(0)
+}
+
+// TestDueWhenAnAnnotationBeginsOrEnds: that a clause begins to hold wants an
+// entry, for no time passes without one.
+func TestDueWhenAnAnnotationBeginsOrEnds(t *testing.T) {
+	t.Parallel()
+	m := fsmtest.New(t)
+	m.Leaf("/data/x")
+	start := m.Position().Time + fsm.AnswerAge/2
+	end := start + 1000
+	m.Annotate("/data/x", &pb.Annotation{
+		Tag: "note", StartUnixNanos: start, EndUnixNanos: end, Content: &pb.Annotation_Text{Text: "for a while"},
+	})
+	m.EntryNanos = 0
+	made := m.Position().Time - 1_000_000 // when /data/x was
+	for _, want := range []int64{start, end, made + fsm.AnswerAge} {
+		m.View(func(v *command.Reading) {
+			if got, ok := fsm.Due(v); got != want || !ok {
+				t.Errorf("at %d Due gives %d, %v; want %d", v.Time, got, ok, want)
+			}
+		})
+		m.Wait(want - m.Position().Time)
+		m.Apply(fsmtest.Command(m.Cluster, system.Tick, &statev1.TickRequest{}))
+	}
 }
 
 // kept is an answer as the model keeps it.

@@ -8,27 +8,31 @@ import (
 
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
-	"acquired/fsm/path"
+	"acquired/fsm/identity"
 	"acquired/fsm/system"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
 )
 
-// run is a command's way: known? answered before? allowed? then its body, then
-// its answer is kept.
+// run is a command's way: known? does the proof of its caller stand? answered
+// before? allowed? then its body, then its answer is kept.
 func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 	definition, ok := m.commands[c.Name]
 	if !ok {
 		panic(fmt.Sprintf("log entry %d: command %q is unknown to this release", tx.Index, c.Name))
-	}
-	if result, ok := answered(tx, c); ok {
-		return result
 	}
 	req, err := definition.Decode(c.Body)
 	if err != nil {
 		panic(fmt.Sprintf("log entry %d: command %s: %v", tx.Index, c.Name, err))
 	}
 	tx.Caller = CallerOf(c.Caller)
+	if err := identity.Standing(tx, &tx.Caller, tx.Time); err != nil {
+		// No answer is kept: with a proof that counts it may be sent again.
+		return Result{Index: tx.Index, Err: mustBeFault(c.Name, err)}
+	}
+	if result, ok := answered(tx, c); ok {
+		return result
+	}
 	var response proto.Message
 	refusal := tx.Step(func() error {
 		if now := system.CurrentFormat(tx); now < definition.Since {
@@ -38,7 +42,7 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 		if err != nil {
 			return err
 		}
-		if err := acl.Allow(tx, &tx.Caller, needs); err != nil {
+		if err := acl.Allow(tx, &tx.Caller, tx.Time, needs); err != nil {
 			return err
 		}
 		response, err = definition.Run(tx, req)
@@ -75,11 +79,14 @@ func encode(m proto.Message) []byte {
 // commands.
 func Ask[Req, Res proto.Message](v *command.Reading, q command.Query[Req, Res], req Req) (Res, error) {
 	var none Res
+	if err := identity.Standing(v, &v.Caller, v.Time); err != nil {
+		return none, err
+	}
 	needs, err := q.Needs(v, req)
 	if err != nil {
 		return none, err
 	}
-	if err := acl.Allow(v, &v.Caller, needs); err != nil {
+	if err := acl.Allow(v, &v.Caller, v.Time, needs); err != nil {
 		return none, err
 	}
 	res, err := q.Ask(v, req)
@@ -87,23 +94,4 @@ func Ask[Req, Res proto.Message](v *command.Reading, q command.Query[Req, Res], 
 		return none, err
 	}
 	return res.(Res), nil
-}
-
-// CallerOf reads a caller from the log. Its paths were checked before they were
-// written.
-func CallerOf(c *statev1.Caller) command.Caller {
-	caller := command.Caller{Principal: path.Path(c.GetPrincipal()), Operator: c.GetOperator()}
-	for _, g := range c.GetGrants() {
-		caller.Grants = append(caller.Grants, command.Grant{Operation: command.Operation(g.Operation), Path: path.Path(g.Path)})
-	}
-	return caller
-}
-
-// EncodeCaller is the inverse of CallerOf.
-func EncodeCaller(caller *command.Caller) *statev1.Caller {
-	c := &statev1.Caller{Principal: string(caller.Principal), Operator: caller.Operator}
-	for _, g := range caller.Grants {
-		c.Grants = append(c.Grants, &statev1.Grant{Operation: string(g.Operation), Path: string(g.Path)})
-	}
-	return c
 }

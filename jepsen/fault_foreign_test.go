@@ -257,7 +257,7 @@ func ask(t *testing.T, method, address string) (code int, body []byte) {
 func wantNoSecret(t *testing.T, c *cluster.Cluster, path string, body []byte) {
 	t.Helper()
 	secrets := [][]byte{[]byte("/account"), []byte("transfer:")}
-	for _, name := range []string{"node.key", "gossip.key", "token.key"} {
+	for _, name := range []string{"node.key", "gossip.key", "sealing.key"} {
 		content, err := os.ReadFile(filepath.Join(c.Node("node1").Folder(), name))
 		if err != nil {
 			t.Fatal(err)

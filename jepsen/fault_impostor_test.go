@@ -50,7 +50,7 @@ func TestImpostor(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{"ca.crt": own.CertificatePEM(), "node.crt": forged.CertificatePEM, "node.key": forged.KeyPEM}
-	for _, name := range []string{"agent.yaml", "gossip.key", "token.key"} {
+	for _, name := range []string{"agent.yaml", "gossip.key", "sealing.key"} {
 		if files[name], err = os.ReadFile(filepath.Join(c.Node("node3").Folder(), name)); err != nil {
 			t.Fatal(err)
 		}

@@ -182,7 +182,7 @@ func TestNodesHavePlacesOfTheirOwn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		filler := pb.NewLedgerClient(wireTo(t, cluster, leader, nil))
-		token := issue(t, operator, "/workload/slow")
+		token := workload(t, cluster, "/workload/slow")
 		for range calls {
 			go func() {
 				// It waits for a state that never comes.
@@ -209,7 +209,8 @@ func TestDeadlines(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: stubborn("node1")})
 		operator := cluster.Dial()
 		seed(t, operator, "/account/a")
-		token := issue(t, operator, "/workload/w", &pb.Grant{Operation: "Spend", Path: "/account/bank"})
+		govern(t, cluster)
+		token := workload(t, cluster, "/workload/w", "View", "Spend")
 		makeLeader(t, operator, "node1")
 		cluster.Cut("node1")
 		// Without a deadline of its own, the call hears of that of the node.

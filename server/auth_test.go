@@ -2,7 +2,10 @@ package server_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +19,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"acquired/client"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -50,19 +52,34 @@ func (want answer) String() string {
 type access struct {
 	// request gives a request that is good in the n-th call.
 	request func(n int) proto.Message
-	// operation and path are the one grant that the call needs; none is a method
-	// for all who prove who they are.
+	// operation and path are what the call needs; none is a method for all who
+	// prove who they are.
 	operation, path string
+	// also are operations that it needs besides.
+	also []string
 	// granted is the answer to those who may.
 	granted answer
 	// follower is the answer of a node that does not lead, if that is another.
 	follower answer
+	// operator is the answer to an operator, if that is another.
+	operator answer
+	// open: everybody gets the answer granted.
+	open bool
 }
 
 // accessOf has an entry for every method of the API.
 func accessOf() map[string]access {
-	const observe, administer = "Read", "Admin"
-	fixed := func(m proto.Message) func(int) proto.Message { return func(int) proto.Message { return m } }
+	all := make(map[string]access)
+	for _, some := range []map[string]access{ledgerAccess(), aclAccess(), identityAccess(), clusterAccess()} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// fixed gives a request that is good in each call.
+func fixed(m proto.Message) func(int) proto.Message { return func(int) proto.Message { return m } }
+
+func ledgerAccess() map[string]access {
 	pay := func(n int) *pb.TransferRequest {
 		return &pb.TransferRequest{Transfers: []*pb.Transfer{
 			{Id: fmt.Sprint("auth", n), Debit: "/account/bank", Credit: "/account/a", Amount: "1.00"},
@@ -106,10 +123,82 @@ func accessOf() map[string]access {
 			},
 			operation: "Spend", path: "/account/bank",
 		},
-		pb.Token_Issue_FullMethodName: {
-			request: fixed(&pb.IssueTokenRequest{Subject: "/workload/child"}), operation: "Admin", path: "/workload/child",
+	}
+}
+
+// someone is the principal that the calls are about, and data what a data
+// service keeps.
+const someone, data = "/workload/someone", "/data/set"
+
+func aclAccess() map[string]access {
+	create := func(n int) *pb.ChangeRequest {
+		return &pb.ChangeRequest{Changes: []*pb.Change{{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: fmt.Sprint("/data/", n)}}}}}
+	}
+	ofSomeone := func(request proto.Message) access {
+		return access{request: fixed(request), operation: "Read", path: someone}
+	}
+	return map[string]access{
+		pb.Acl_Change_FullMethodName: {
+			request: func(n int) proto.Message { return create(n) }, operation: "Write", path: "/data",
 		},
-		pb.Token_Inspect_FullMethodName:   {request: fixed(&pb.InspectTokenRequest{Token: "x"})},
+		pb.Acl_Simulate_FullMethodName: {
+			request: func(n int) proto.Message { return &pb.SimulateRequest{Change: create(n)} }, operation: "Write", path: "/data",
+		},
+		pb.Acl_Check_FullMethodName:        ofSomeone(&pb.CheckRequest{Principal: someone, Operation: "Read", Path: "/data"}),
+		pb.Acl_CheckMany_FullMethodName:    ofSomeone(&pb.CheckManyRequest{Principal: someone, Operations: []string{"Read"}, Paths: []string{"/data"}}),
+		pb.Acl_CheckStream_FullMethodName:  ofSomeone(&pb.CheckManyRequest{Principal: someone, Operations: []string{"Read"}, Paths: []string{"/data"}}),
+		pb.Acl_Explain_FullMethodName:      ofSomeone(&pb.ExplainRequest{Principal: someone, Operation: "Read", Path: "/data"}),
+		pb.Acl_Capabilities_FullMethodName: ofSomeone(&pb.CapabilitiesRequest{Principal: someone, Path: "/data"}),
+		pb.Acl_WhatCan_FullMethodName:      ofSomeone(&pb.WhatCanRequest{Principal: someone, Operation: "Read"}),
+		pb.Acl_WhoCan_FullMethodName: {
+			request: fixed(&pb.WhoCanRequest{Operation: "Read", Path: data}), operation: "View", path: data,
+		},
+		pb.Acl_List_FullMethodName:     {request: fixed(&pb.ListRequest{Path: "/data"}), operation: "View", path: "/data"},
+		pb.Acl_Describe_FullMethodName: {request: fixed(&pb.DescribeRequest{Path: data}), operation: "View", path: data},
+		pb.Acl_Export_FullMethodName:   {request: fixed(&pb.ExportRequest{Path: data}), operation: "View", path: data},
+		pb.Acl_Watch_FullMethodName:    {request: fixed(&pb.WatchRequest{})},
+	}
+}
+
+func identityAccess() map[string]access {
+	issuer := func(n int) proto.Message {
+		return &pb.PutIssuerRequest{Keys: []byte(strings.Repeat("secret", 6)), Issuer: &pb.Issuer{
+			Issuer: fmt.Sprint("https://issuer", n), Audience: "test", Algorithm: "HS256", Subject: "/user/outside/{sub}",
+		}}
+	}
+	return map[string]access{
+		pb.Identity_Whoami_FullMethodName: {request: fixed(&pb.WhoamiRequest{})},
+		pb.Identity_Login_FullMethodName: {
+			request: fixed(&pb.LoginRequest{Principal: someone}), open: true, granted: answer{fault.Unauthenticated, "the login is refused"},
+		},
+		pb.Identity_Vouch_FullMethodName: {
+			request: fixed(&pb.VouchRequest{Subject: someone}), operation: "VouchFor", path: someone,
+		},
+		pb.Identity_Delegate_FullMethodName: {
+			request: fixed(&pb.DelegateRequest{Path: data, Operations: []string{"Read"}}), operation: "Read", path: data,
+			operator: answer{fault.Denied, "an operator holds no roles"},
+		},
+		pb.Identity_Inspect_FullMethodName: {request: fixed(&pb.InspectRequest{Token: "x"})},
+		pb.Identity_Revoke_FullMethodName: {
+			request: fixed(&pb.RevokeRequest{Principal: someone}), operation: "Admin", path: someone,
+		},
+		pb.Identity_PutIssuer_FullMethodName: {request: issuer, operation: "Admin", path: "/", also: []string{"VouchFor"}},
+		pb.Identity_RemoveIssuer_FullMethodName: {
+			request: fixed(&pb.RemoveIssuerRequest{Issuer: "nobody"}), operation: "Admin", path: "/",
+			granted: answer{fault.NotFound, "no issuer"},
+		},
+		pb.Identity_Issuers_FullMethodName:     {request: fixed(&pb.IssuersRequest{}), operation: "Read", path: "/"},
+		pb.Identity_SigningKeys_FullMethodName: {request: fixed(&pb.SigningKeysRequest{}), operation: "Read", path: "/"},
+		pb.Identity_RevokeSigningKey_FullMethodName: {
+			request: fixed(&pb.RevokeSigningKeyRequest{Id: "none"}), operation: "Admin", path: "/",
+			granted: answer{fault.NotFound, "no signing key"},
+		},
+	}
+}
+
+func clusterAccess() map[string]access {
+	const observe, administer = "Read", "Admin"
+	return map[string]access{
 		pb.Cluster_Status_FullMethodName:  {request: fixed(&pb.StatusRequest{}), operation: observe, path: "/"},
 		pb.Cluster_Members_FullMethodName: {request: fixed(&pb.MembersRequest{}), operation: observe, path: "/"},
 		pb.Cluster_Hash_FullMethodName:    {request: fixed(&pb.HashRequest{}), operation: observe, path: "/"},
@@ -189,9 +278,12 @@ type callers struct {
 	nobody, powerless, operator, node *caller
 	// withToken gives a workload.
 	withToken func(name, token string) *caller
+	// at is the node, holders are workloads by their paths.
+	at      string
+	holders map[string]*caller
 }
 
-func newCallers(t *testing.T, cluster *servertest.Cluster, operator *client.Client, node string) *callers {
+func newCallers(t *testing.T, cluster *servertest.Cluster, node string) *callers {
 	t.Helper()
 	certificate := func(pair pki.Pair, err error) *pki.Pair {
 		if err != nil {
@@ -205,10 +297,12 @@ func newCallers(t *testing.T, cluster *servertest.Cluster, operator *client.Clie
 	withToken := func(name, token string) *caller { return &caller{name, anonymous, bearer(token)} }
 	return &callers{
 		nobody:    &caller{"nobody", anonymous, nil},
-		powerless: withToken("a workload without grants", issue(t, operator, "/workload/powerless")),
+		powerless: withToken("a workload without roles", workload(t, cluster, "/workload/powerless-"+node)),
 		operator:  &caller{"an operator", asOperator, nil},
 		node:      &caller{"a node", asNode, nil},
 		withToken: withToken,
+		at:        node,
+		holders:   make(map[string]*caller),
 	}
 }
 
@@ -219,7 +313,11 @@ func TestWhoMayCallWhat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
-		seed(t, operator, "/account/a")
+		seed(t, operator, "/account/a", "/account/team/a")
+		govern(t, cluster)
+		cluster.Principal(someone)
+		cluster.Make("/user/outside/someone", data)
+		cluster.Change(servertest.Text(data, "data-info", `{"delegatedAttributes":["/role/may/read"]}`))
 		table, methods := accessOf(), methodsIn("acquired.v1")
 		for name := range table {
 			if methods[name] == nil {
@@ -229,14 +327,14 @@ func TestWhoMayCallWhat(t *testing.T) {
 		calls := 0
 		for _, node := range []string{leaderOf(t, operator), followerOf(t, cluster, operator)} {
 			leads := node == leaderOf(t, operator)
-			who := newCallers(t, cluster, operator, node)
+			who := newCallers(t, cluster, node)
 			for name, m := range methods {
 				a, ok := table[name]
 				if !ok {
 					t.Errorf("%s is not listed: who may call it?", name)
 					continue
 				}
-				for by, want := range a.answers(t, who, operator, leads) {
+				for by, want := range a.answers(t, cluster, who, leads) {
 					calls++
 					if err := by.call(t.Context(), name, m, a.request(calls)); !want.is(err) {
 						t.Errorf("%s by %s: %v (%s), want %v", name, by.name, err, fault.KindOf(err), want)
@@ -248,7 +346,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 }
 
 // answers says what each caller must be told.
-func (a *access) answers(t *testing.T, who *callers, operator *client.Client, leads bool) map[*caller]answer {
+func (a *access) answers(t *testing.T, cluster *servertest.Cluster, who *callers, leads bool) map[*caller]answer {
 	t.Helper()
 	granted := a.granted
 	if !leads && a.follower != served {
@@ -260,17 +358,40 @@ func (a *access) answers(t *testing.T, who *callers, operator *client.Client, le
 		who.operator:  granted,
 		who.powerless: {fault.NotFound, "nothing at " + a.path},
 	}
-	if a.operation == "" {
+	switch {
+	case a.operator != served:
+		want[who.operator] = a.operator
+	case a.open:
+		want[who.nobody], want[who.node], want[who.powerless] = granted, granted, granted
+		return want
+	case a.operation == "":
 		want[who.powerless] = granted
 		return want
 	}
-	workload := func(name, operation, path string) *caller {
-		return who.withToken(name, issue(t, operator, "/workload/w", &pb.Grant{Operation: operation, Path: path}))
+	needed := append([]string{"View", a.operation}, a.also...)
+	want[who.holder(t, cluster, needed...)] = granted
+	want[who.holder(t, cluster, without(operations, "View")...)] = answer{fault.NotFound, "nothing at " + a.path}
+	if a.operation != "View" {
+		want[who.holder(t, cluster, without(operations, a.operation)...)] = answer{fault.Denied, "may not " + a.operation + " " + a.path}
 	}
-	want[workload("a workload with the grant", a.operation, a.path)] = granted
-	want[workload("a workload that may view", "View", a.path)] = answer{fault.Denied, "may not " + a.operation + " " + a.path}
-	want[workload("a workload with the grant for something else", a.operation, "/elsewhere")] = answer{fault.NotFound, "nothing at " + a.path}
 	return want
+}
+
+func without(all []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(o string) bool { return o == one })
+}
+
+// holder gives a workload that holds the roles of the operations and no others.
+func (who *callers) holder(t *testing.T, cluster *servertest.Cluster, operations ...string) *caller {
+	t.Helper()
+	operations = slices.Compact(slices.Sorted(slices.Values(operations)))
+	path := "/workload/at/" + who.at + "/" + strings.ToLower(strings.Join(operations, "-"))
+	if found, ok := who.holders[path]; ok {
+		return found
+	}
+	found := who.withToken("a workload that may "+strings.Join(operations, ", "), workload(t, cluster, path, operations...))
+	who.holders[path] = found
+	return found
 }
 
 // TestWhoMayCallPeers: what nodes ask of nodes is for nodes.
@@ -279,10 +400,10 @@ func TestWhoMayCallPeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
-		who := newCallers(t, cluster, operator, leaderOf(t, operator))
+		who := newCallers(t, cluster, leaderOf(t, operator))
 		forwarding := &caller{"a node for an operator", who.node.conn, forwarded(t, &statev1.Caller{Principal: "/user/x", Operator: true})}
-		all := who.withToken("a workload that may do everything", issue(t, operator, "/workload/w",
-			&pb.Grant{Operation: "Admin", Path: "/"}, &pb.Grant{Operation: "Read", Path: "/"}, &pb.Grant{Operation: "Write", Path: "/"}))
+		govern(t, cluster)
+		all := who.holder(t, cluster, operations...)
 		methods := methodsIn("acquired.state.v1")
 		if len(methods) < 6 {
 			t.Fatalf("the methods of nodes are %v", methods)
@@ -314,23 +435,37 @@ func forwarded(t *testing.T, c *statev1.Caller) []string {
 }
 
 // TestNodesSpeakForCallers: a forwarded call has the rights of its caller, and
-// those only.
+// those only. What the caller proved must still count.
 func TestNodesSpeakForCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
 		seed(t, operator, "/account/a")
-		who := newCallers(t, cluster, operator, leaderOf(t, operator))
+		govern(t, cluster)
+		reader, viewer := proved(t, workload(t, cluster, "/workload/reader", "View", "Read")), proved(t, workload(t, cluster, "/workload/viewer", "View"))
+		who := newCallers(t, cluster, leaderOf(t, operator))
 		name := pb.Ledger_Balance_FullMethodName
+		const gone = "the principal of the credential is gone"
+		with := func(of *statev1.Caller, change func(*statev1.Caller)) *statev1.Caller {
+			changed := proto.CloneOf(of)
+			change(changed)
+			return changed
+		}
 		for _, test := range []struct {
 			of   *statev1.Caller
 			want answer
 		}{
-			{&statev1.Caller{Principal: "/user/x", Operator: true}, served},
-			{&statev1.Caller{Principal: "/workload/x"}, answer{fault.NotFound, "nothing at /account/a"}},
-			{&statev1.Caller{Principal: "/workload/x", Grants: []*statev1.Grant{{Operation: "Read", Path: "/account"}}}, served},
-			{&statev1.Caller{Principal: "/workload/x", Grants: []*statev1.Grant{{Operation: "View", Path: "/account"}}}, answer{fault.Denied, "/workload/x may not Read"}},
+			{&statev1.Caller{Principal: "/user/x", Operator: true, Method: "certificate"}, served},
+			{&statev1.Caller{Principal: "/user/x", Operator: true}, answer{fault.Unauthenticated, "proves nothing"}},
+			{&statev1.Caller{Principal: "/workload/x", Method: "certificate"}, answer{fault.Unauthenticated, gone}},
+			{reader, served},
+			{viewer, answer{fault.Denied, "/workload/viewer may not Read"}},
+			{with(reader, func(c *statev1.Caller) { c.Born++ }), answer{fault.Unauthenticated, gone}},
+			{with(reader, func(c *statev1.Caller) { c.Epoch++ }), answer{fault.Unauthenticated, "revoked"}},
+			{with(reader, func(c *statev1.Caller) { c.Key = "another" }), answer{fault.Unauthenticated, "key"}},
+			{with(reader, func(c *statev1.Caller) { c.ExpiresUnixNanos = 1 }), answer{fault.Unauthenticated, "expired"}},
+			{with(reader, func(c *statev1.Caller) { c.Principal = "/workload/viewer" }), answer{fault.Unauthenticated, gone}},
 		} {
 			by := &caller{"a node", who.node.conn, forwarded(t, test.of)}
 			if err := by.call(t.Context(), name, methodsIn("acquired.v1")[name], &pb.BalanceRequest{Path: "/account/a"}); !test.want.is(err) {
@@ -340,14 +475,39 @@ func TestNodesSpeakForCallers(t *testing.T) {
 	})
 }
 
+// proved gives the caller that a credential is, as a node tells it to another.
+func proved(t *testing.T, credential string) *statev1.Caller {
+	t.Helper()
+	parts := strings.Split(credential, ".")
+	var header struct{ Kid string }
+	var claims struct {
+		Sub, Jti    string
+		Iat, Exp    int64
+		Born, Epoch uint64
+		Amr         []string
+	}
+	for i, to := range []any{&header, &claims} {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &statev1.Caller{
+		Principal: claims.Sub, Method: claims.Amr[0], IssuedUnixNanos: claims.Iat * 1e9, ExpiresUnixNanos: claims.Exp * 1e9,
+		Born: claims.Born, Epoch: claims.Epoch, Session: claims.Jti, Key: header.Kid,
+	}
+}
+
 // TestHealthIsOpenReflectionIsNot, and there is no other service than those that
 // are tested here.
 func TestHealthIsOpenReflectionIsNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
-		operator := cluster.Dial()
-		who := newCallers(t, cluster, operator, "node1")
+		who := newCallers(t, cluster, "node1")
 		for _, by := range []*caller{who.nobody, who.powerless, who.operator, who.node} {
 			res, err := grpc_health_v1.NewHealthClient(by.conn).Check(withHeaders(t.Context(), by.pairs...), &grpc_health_v1.HealthCheckRequest{})
 			if err != nil || res.Status != grpc_health_v1.HealthCheckResponse_SERVING {
@@ -370,7 +530,7 @@ func TestHealthIsOpenReflectionIsNot(t *testing.T) {
 }
 
 var knownServices = []string{
-	"acquired.state.v1.Peer", "acquired.v1.Batch", "acquired.v1.Cluster", "acquired.v1.Ledger", "acquired.v1.Token",
+	"acquired.state.v1.Peer", "acquired.v1.Acl", "acquired.v1.Batch", "acquired.v1.Cluster", "acquired.v1.Identity", "acquired.v1.Ledger",
 	"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
 }
 
@@ -394,63 +554,4 @@ func (c *caller) services(ctx context.Context) (names []string, err error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// TestTokens: what one node issues, every node accepts, as long as it is valid.
-func TestTokens(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cluster := servertest.Start(t, servertest.Options{})
-		operator := cluster.Dial()
-		seed(t, operator, "/account/a")
-		for i, id := range cluster.IDs() {
-			res, err := cluster.Dial(id).Token.Issue(t.Context(), &pb.IssueTokenRequest{
-				Subject: "/workload/scheduler", LifetimeSeconds: 60,
-				Grants: []*pb.Grant{{Operation: "Spend", Path: "/account/bank"}, {Operation: "Read", Path: "/account/a"}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := time.Now().Add(time.Minute).Unix(); res.ExpiresUnix > want || res.ExpiresUnix < want-1 {
-				t.Errorf("the token of %s expires at %d, want %d", id, res.ExpiresUnix, want)
-			}
-			var clients []*client.Client
-			for _, at := range cluster.IDs() {
-				clients = append(clients, useToken(t, cluster, at, res, fmt.Sprintf("t-%d-%s", i, at)))
-			}
-			wait(t, time.Minute)
-			for _, c := range clients {
-				if _, err := pay(t.Context(), c, "late", "/account/a", "1.00"); fault.KindOf(err) != fault.Unauthenticated {
-					t.Errorf("a payment with a token that expired: %v", err)
-				}
-			}
-		}
-		if got := credits(t, operator, client.Latest, "/account/a"); got != "9.00" {
-			t.Errorf("credits are %s, want 9.00", got)
-		}
-	})
-}
-
-// useToken pays, reads and asks about the token at the node.
-func useToken(t *testing.T, cluster *servertest.Cluster, node string, issued *pb.IssueTokenResponse, transfer string) *client.Client {
-	t.Helper()
-	c := cluster.DialConfig(tokenConfig(cluster, issued.Token, node))
-	if _, err := pay(t.Context(), c, transfer, "/account/a", "1.00"); err != nil {
-		t.Errorf("a payment at %s: %v", node, err)
-	}
-	credits(t, c, client.Latest, "/account/a")
-	if _, err := c.Ledger.Balance(t.Context(), &pb.BalanceRequest{Path: "/account/bank"}); fault.KindOf(err) != fault.Denied {
-		t.Errorf("the balance of an account that it may only spend from: %v, want it denied", err)
-	}
-	res, err := c.Token.Inspect(t.Context(), &pb.InspectTokenRequest{Token: issued.Token})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !res.Valid || res.Subject != "/workload/scheduler" || res.ExpiresUnix != issued.ExpiresUnix || len(res.Grants) != 2 || res.Id == "" {
-		t.Errorf("%s says of the token: %v", node, res)
-	}
-	if res, err := c.Token.Inspect(t.Context(), &pb.InspectTokenRequest{Token: issued.Token + "x"}); err != nil || res.Valid || res.Reason == "" {
-		t.Errorf("%s says of a token that is none: %v, %v", node, res, err)
-	}
-	return c
 }

@@ -257,25 +257,20 @@ func badLedgerCalls(ledger pb.LedgerClient) badCalls {
 }
 
 func badOtherCalls(c *client.Client) badCalls {
-	issue := func(req *pb.IssueTokenRequest) func(context.Context) error {
+	vouch := func(subject string, seconds int64) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := c.Token.Issue(ctx, req)
+			_, err := c.Identity.Vouch(ctx, &pb.VouchRequest{Subject: subject, LifetimeSeconds: seconds})
 			return err
 		}
 	}
-	grants := func(n int, operation string) []*pb.Grant {
-		all := make([]*pb.Grant, n)
-		for i := range all {
-			all[i] = &pb.Grant{Operation: operation, Path: "/account"}
-		}
-		return all
-	}
 	return badCalls{
-		{"token for a user", issue(&pb.IssueTokenRequest{Subject: "/user/x"}), fault.Invalid, []string{"/workload", "/user/x"}},
-		{"token with 65 grants", issue(&pb.IssueTokenRequest{Subject: "/workload/w", Grants: grants(65, "Read")}), fault.Invalid, []string{"65 grants", "at most 64"}},
-		{"token for everything", issue(&pb.IssueTokenRequest{Subject: "/workload/w", Grants: grants(1, "Everything")}), fault.Invalid, []string{`"Everything"`, "Admin, Read, Spend, View or Write"}},
-		{"token to be the cluster", issue(&pb.IssueTokenRequest{Subject: "/workload/w", Grants: grants(1, "ClusterItself")}), fault.Invalid, []string{`"ClusterItself"`}},
-		{"token for 31 days", issue(&pb.IssueTokenRequest{Subject: "/workload/w", LifetimeSeconds: 31 * 24 * 3600}), fault.Invalid, []string{"2678400", "1 to 2592000 seconds"}},
+		{"credential for an account", vouch("/account/a", 0), fault.Invalid, []string{"/user", "/workload", "/account/a"}},
+		{"credential for all users", vouch("/user", 0), fault.Invalid, []string{"below /user"}},
+		{"credential for nobody", vouch("/user/nobody", 0), fault.NotFound, []string{"/user/nobody"}},
+		{"credential for a strange path", vouch("/user/../x", 0), fault.Invalid, []string{`".."`}},
+		{"credential for a hostile path", vouch("/user/"+hostile, 0), fault.Invalid, []string{"segment"}},
+		{"credential for 31 minutes", vouch("/user/nobody", 1860), fault.Invalid, []string{"1860", "1 to 1800 seconds"}},
+		{"credential that is over", vouch("/user/nobody", -1), fault.Invalid, []string{"-1", "1 to 1800 seconds"}},
 		{"admit a strange name", func(ctx context.Context) error {
 			_, err := c.Cluster.Admit(ctx, &pb.AdmitRequest{Id: "Node 1"})
 			return err

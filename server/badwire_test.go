@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
@@ -39,7 +41,7 @@ type wire struct {
 	nobody  *grpc.ClientConn // shows no certificate
 	// operator shows one.
 	operator *grpc.ClientConn
-	// grants nothing, and to read accounts.
+	// Credentials of who may do nothing, and of who may read.
 	powerless, reader string
 }
 
@@ -50,10 +52,11 @@ func TestBadWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs hostileLogs
 		cluster, operator := badInputCluster(t, servertest.Options{Configure: logs.configure})
+		govern(t, cluster)
 		w := &wire{
 			cluster:   cluster,
-			powerless: issue(t, operator, "/workload/powerless"),
-			reader:    issue(t, operator, "/workload/reader", &pb.Grant{Operation: "Read", Path: "/account"}),
+			powerless: workload(t, cluster, "/workload/powerless"),
+			reader:    workload(t, cluster, "/workload/reader", "View", "Read"),
 		}
 		for _, w.node = range []string{leaderOf(t, operator), followerOf(t, cluster, operator)} {
 			pair, err := cluster.Authority().IssueOperator("operator", time.Now())
@@ -94,26 +97,31 @@ func balanceOn(conn *grpc.ClientConn, pairs ...string) func(context.Context) err
 
 func bearer(token string) []string { return []string{"authorization", "Bearer " + token} }
 
-// signed gives a token of a cluster, signed with a key at a time.
-func signed(t *testing.T, cluster string, key []byte, at time.Time) string {
+// signed gives a credential of a cluster that a key signed at a time.
+func signed(t *testing.T, cluster string, key token.SigningKey, at time.Time) string {
 	t.Helper()
-	issuer, err := token.NewIssuer(cluster, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _, err := issuer.Issue("/workload/forger", []token.Grant{{Operation: "Spend", Path: "/"}}, time.Hour, at)
+	text, err := token.Sign(cluster, key, token.Claims{
+		ID: token.NewID(), Subject: "/workload/reader", Method: "vouch", IssuedAt: at.Truncate(time.Second),
+		ExpiresAt: at.Truncate(time.Second).Add(time.Hour), Born: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text
 }
 
-func (w *wire) badCredentials(t *testing.T) badCalls {
+// newSigningKey gives a key that no cluster has.
+func newSigningKey(t *testing.T) token.SigningKey {
 	t.Helper()
-	foreignKey, err := token.NewKey(nil)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return token.SigningKey{ID: token.KeyID(public), Private: private}
+}
+
+func (w *wire) badCredentials(t *testing.T) badCalls {
+	t.Helper()
 	foreignAuthority, err := pki.NewAuthority(servertest.ClusterID, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -122,17 +130,21 @@ func (w *wire) badCredentials(t *testing.T) badCalls {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, own, now := wireTo(t, w.cluster, w.node, &pair), w.cluster.TokenKey(), time.Now()
-	good := signed(t, servertest.ClusterID, own, now)
+	own, err := w.cluster.Node(w.node).SigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, now, foreign, good := wireTo(t, w.cluster, w.node, &pair), time.Now(), newSigningKey(t), w.reader
 	const unauthenticated = fault.Unauthenticated
 	return badCalls{
 		{"nothing", transferOn(w.nobody), unauthenticated, []string{"no certificate and no token"}},
 		{"nothing, to read", balanceOn(w.nobody), unauthenticated, []string{"no certificate and no token"}},
 		{"certificate of another authority", transferOn(stranger), fault.Unavailable, nil},
-		{"token of another key", transferOn(w.nobody, bearer(signed(t, servertest.ClusterID, foreignKey, now))...), unauthenticated, []string{"another key"}},
+		{"token of another key", transferOn(w.nobody, bearer(signed(t, servertest.ClusterID, foreign, now))...), unauthenticated, []string{"a key that is not known here"}},
 		{"token of another cluster", transferOn(w.nobody, bearer(signed(t, "other", own, now))...), unauthenticated, []string{"issuer is not acquired:test"}},
 		{"token that expired", transferOn(w.nobody, bearer(signed(t, servertest.ClusterID, own, now.Add(-2*time.Hour)))...), unauthenticated, []string{"expired at"}},
 		{"token of tomorrow", transferOn(w.nobody, bearer(signed(t, servertest.ClusterID, own, now.Add(24*time.Hour)))...), unauthenticated, []string{"in the future"}},
+		{"token of who was never there", transferOn(w.nobody, bearer(signed(t, servertest.ClusterID, own, now))...), unauthenticated, []string{"gone"}},
 		{"token cut short", transferOn(w.nobody, bearer(good[:len(good)-2])...), unauthenticated, []string{"signature"}},
 		{"no token", transferOn(w.nobody, bearer("x")...), unauthenticated, []string{"three parts"}},
 		{"long token", transferOn(w.nobody, bearer(strings.Repeat("x", 16<<10+1))...), unauthenticated, []string{"16385 bytes", "limit of 16384"}},
@@ -151,9 +163,9 @@ func (w *wire) badCallers() badCalls {
 	}
 	const header = "acquired-caller-bin"
 	all := badCalls{
-		{"token without a grant", transferOn(w.nobody, powerless...), fault.NotFound, []string{"/account/bank"}},
-		{"token without a grant, to read", balanceOn(w.nobody, powerless...), fault.NotFound, []string{"/account/a"}},
-		{"token with another grant", transferOn(w.nobody, reader...), fault.Denied, []string{"/workload/reader", "Spend", "/account/bank"}},
+		{"token without a role", transferOn(w.nobody, powerless...), fault.NotFound, []string{"/account/bank"}},
+		{"token without a role, to read", balanceOn(w.nobody, powerless...), fault.NotFound, []string{"/account/a"}},
+		{"token with another role", transferOn(w.nobody, reader...), fault.Denied, []string{"/workload/reader", "Spend", "/account/bank"}},
 		{"workload that says it is the cluster", transferOn(w.nobody, append(powerless, header, string(forged))...), fault.NotFound, []string{"/account/bank"}},
 		{"nobody who says it is the cluster", transferOn(w.nobody, header, string(forged)), fault.Unauthenticated, nil},
 		{"operator who says it is the cluster", w.tick(header, string(forged)), fault.Denied, []string{"only the cluster itself"}},

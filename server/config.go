@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/ed25519"
 	"log/slog"
 	"net"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"acquired/proto/fault"
 	"acquired/server/pki"
+	"acquired/server/seal"
 )
 
 // Config is what a node is told when it starts.
@@ -32,9 +32,11 @@ type Config struct {
 	Peers func(node string) (address string, ok bool)
 	// Credentials prove to others that this is the node. Required.
 	Credentials *pki.Credentials
-	// TokenKey signs and verifies tokens; all nodes of a cluster have the same.
-	// Required.
-	TokenKey ed25519.PrivateKey
+	// KeyEncryptionKey wraps the key that seals secrets in the log; all nodes of a
+	// cluster have the same. Required.
+	KeyEncryptionKey seal.KEK
+	// SSHListen is the host:port for logins with ssh; empty is none.
+	SSHListen string
 	// InitialNodes form the cluster together when none of them has data yet.
 	// Empty is a node that joins a cluster.
 	InitialNodes []string
@@ -79,6 +81,8 @@ type Timing struct {
 	HashCheck time.Duration
 	// SnapshotInterval is how often the log may be cut: 30 s.
 	SnapshotInterval time.Duration
+	// KeyRotation is how long a key signs credentials before the next one does: 24 h.
+	KeyRotation time.Duration
 	// DiskStall is how long a write to the log may take before the node ends
 	// itself, so that another may lead: 10 s.
 	DiskStall time.Duration
@@ -133,8 +137,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fault.Invalid.New("config: no data directory")
 	case c.Listen == "":
 		return c, fault.Invalid.New("config: no address to listen on")
-	case len(c.TokenKey) != ed25519.PrivateKeySize:
-		return c, fault.Invalid.New("config: no token key")
+	case c.KeyEncryptionKey.IsZero():
+		return c, fault.Invalid.New("config: no key-encryption key")
 	case c.Fatal == nil:
 		return c, fault.Invalid.New("config: no Fatal")
 	case len(c.InitialNodes) > 0 && !slices.Contains(c.InitialNodes, c.Node):
@@ -166,6 +170,7 @@ func (t Timing) withDefaults() Timing {
 	orDefault(&t.Commit, 5*time.Millisecond)
 	orDefault(&t.HashCheck, 10*time.Second)
 	orDefault(&t.SnapshotInterval, 30*time.Second)
+	orDefault(&t.KeyRotation, 24*time.Hour)
 	orDefault(&t.DiskStall, 10*time.Second)
 	return t
 }

@@ -2,16 +2,21 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"acquired/fsm/command"
+	"acquired/fsm/identity"
+	"acquired/server/token"
 )
 
-// startHTTP serves health and metrics: what people's monitors ask, and nothing
-// that changes anything.
+// startHTTP serves health, metrics and the public keys of credentials: what
+// monitors and data services ask, and nothing that changes anything.
 func (n *Node) startHTTP(ctx context.Context) error {
 	if n.config.HTTPListen == "" {
 		return nil
@@ -23,6 +28,7 @@ func (n *Node) startHTTP(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", n.healthz)
 	mux.HandleFunc("GET /readyz", n.readyz)
+	mux.HandleFunc("GET /.well-known/jwks.json", n.jwks)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	n.http = &http.Server{
 		Handler: mux, ErrorLog: httpLog(n.log), MaxHeaderBytes: 16 << 10,
@@ -70,4 +76,27 @@ func (n *Node) notReady() string {
 		return "the leader has only just been elected"
 	}
 	return ""
+}
+
+// jwks gives the keys by which the credentials of the cluster are verified, as a
+// JWK Set (RFC 7517).
+func (n *Node) jwks(w http.ResponseWriter, r *http.Request) {
+	v := n.machine.View(command.Caller{})
+	defer v.Close()
+	var keys []ed25519.PublicKey
+	for _, k := range identity.Keys(v) {
+		if !k.Revoked {
+			keys = append(keys, k.Public)
+		}
+	}
+	set, err := token.JWKS(keys)
+	if err != nil {
+		n.log.LogAttrs(r.Context(), slog.LevelError, "key set", slog.Any("error", err))
+		http.Error(w, "the keys cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	// A key is published for longer than this before it signs.
+	w.Header().Set("Cache-Control", "max-age=900")
+	w.Write(set)
 }

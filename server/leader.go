@@ -81,6 +81,7 @@ func (n *Node) watchLeadership(notify <-chan bool) {
 // terms are applied; until then latest reads are refused.
 func (n *Node) lead(ctx context.Context) {
 	n.tick(ctx)
+	n.keepKeys(ctx)
 	ticker := time.NewTicker(leaderInterval)
 	defer ticker.Stop()
 	for {
@@ -92,6 +93,7 @@ func (n *Node) lead(ctx context.Context) {
 		if n.machine.Position().Term != n.raft.Load().CurrentTerm() || n.due() {
 			n.tick(ctx)
 		}
+		n.keepKeys(ctx)
 		n.expel(ctx)
 		n.promote(ctx)
 	}

@@ -36,6 +36,7 @@ import (
 	"acquired/server/engine"
 	"acquired/server/gossip"
 	"acquired/server/logstore"
+	"acquired/server/sshlogin"
 	"acquired/server/token"
 )
 
@@ -56,7 +57,11 @@ type Node struct {
 	// received are states that came whole and are not served yet, by name.
 	received sync.Map
 
-	tokens      *token.Issuer
+	tokens      *token.Verifier
+	keyring     *keyring
+	issuers     parsedIssuers
+	logins      *logins
+	ssh         *sshlogin.Server // nil when there is none
 	metrics     *metrics
 	gossip      *gossip.Gossip // nil when there is none
 	peers       *peers
@@ -76,7 +81,10 @@ type Node struct {
 	http        *http.Server
 	httpAddress string
 
-	// life ends when the node stops; running are the goroutines that then end.
+	// serving ends when the node begins to stop, life when it serves nobody any
+	// more; running are the goroutines that then end.
+	serving  context.Context
+	close    context.CancelFunc
 	life     context.Context
 	end      context.CancelFunc
 	running  sync.WaitGroup
@@ -100,6 +108,9 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 	}
 	n := &Node{config: config, log: config.Log.With(slog.String("self", config.Node)), version: version()}
 	n.life, n.end = context.WithCancel(context.Background())
+	n.serving, n.close = context.WithCancel(n.life)
+	n.keyring = &keyring{cluster: config.Cluster, kek: config.KeyEncryptionKey}
+	n.logins = newLogins()
 	n.calls = make(chan struct{}, config.Limits.Calls)
 	n.refusals.Interval = refusalInterval
 	n.openCalls = make(chan struct{}, maxOpenCalls)
@@ -115,7 +126,7 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 }
 
 func (n *Node) start(ctx context.Context) (err error) {
-	if n.tokens, err = token.NewIssuer(n.config.Cluster, n.config.TokenKey); err != nil {
+	if n.tokens, err = token.NewVerifier(n.config.Cluster); err != nil {
 		return err
 	}
 	n.metrics = newMetrics(n)
@@ -132,6 +143,9 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	n.serve(tcp)
 	if err := n.startHTTP(ctx); err != nil {
+		return err
+	}
+	if err := n.startSSH(ctx); err != nil {
 		return err
 	}
 	n.running.Go(n.watchDisk)
@@ -251,7 +265,8 @@ func (n *Node) register() {
 	statev1.RegisterPeerServer(n.grpc, &peerService{node: n})
 	pb.RegisterBatchServer(n.grpc, &batchService{node: n})
 	pb.RegisterClusterServer(n.grpc, &clusterService{node: n})
-	pb.RegisterTokenServer(n.grpc, &tokenService{node: n})
+	pb.RegisterIdentityServer(n.grpc, &identityService{node: n})
+	pb.RegisterAclServer(n.grpc, &aclService{node: n})
 	pb.RegisterLedgerServer(n.grpc, &ledgerService{node: n})
 }
 
@@ -298,9 +313,15 @@ func (n *Node) startRaft(bootstrap bool) error {
 }
 
 // Address is where the node serves gRPC; HTTPAddress is where it serves health
-// and metrics, or empty.
+// and metrics, and SSHAddress where it takes ssh logins, or empty.
 func (n *Node) Address() string     { return n.address }
 func (n *Node) HTTPAddress() string { return n.httpAddress }
+func (n *Node) SSHAddress() string {
+	if n.ssh == nil {
+		return ""
+	}
+	return n.ssh.Addr().String()
+}
 
 // Ready returns when the node can serve: it is a member and there is a leader.
 func (n *Node) Ready(ctx context.Context) error {
@@ -340,6 +361,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.health != nil {
 		n.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	}
+	n.close()
 	n.handOver(ctx)
 	n.stopServing(ctx)
 	n.end()
@@ -389,6 +411,11 @@ func (n *Node) handOver(ctx context.Context) {
 func (n *Node) stopServing(ctx context.Context) {
 	if n.http != nil && n.http.Shutdown(ctx) != nil {
 		n.http.Close()
+	}
+	if n.ssh != nil {
+		if err := n.ssh.Close(ctx); err != nil {
+			n.log.LogAttrs(ctx, slog.LevelInfo, "ssh login ended", slog.Any("error", err))
+		}
 	}
 	if n.grpc == nil {
 		return

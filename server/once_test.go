@@ -172,8 +172,8 @@ func TestRequestIDsAreForOneRequest(t *testing.T) {
 		k.again(t, c, "after the conflicts")
 
 		// Request ids are the caller's own.
-		token := issue(t, c, "/workload/w", &pb.Grant{Operation: "Spend", Path: "/account/bank"})
-		w := cluster.DialConfig(tokenConfig(cluster, token))
+		govern(t, cluster)
+		w := cluster.DialConfig(cluster.Bearer(workload(t, cluster, "/workload/w", "View", "Spend")))
 		res, err := pay(client.WithRequestID(t.Context(), "r1"), w, "other", "/account/b", "1.00")
 		if err != nil || res.Created != 1 {
 			t.Errorf("another caller with the same request id: %v, %v", res, err)

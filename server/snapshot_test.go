@@ -336,6 +336,8 @@ func TestWhoMayRestore(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		c := cluster.Dial()
 		fill(t, c)
+		govern(t, cluster)
+		powerless, reader := workload(t, cluster, "/workload/powerless"), workload(t, cluster, "/workload/reader", "View", "Read")
 		leader, follower := leaderOf(t, c), followerOf(t, cluster, c)
 		snapshot, before := save(t, c, leader), wantEqualHashes(t, c, 3)
 
@@ -348,10 +350,10 @@ func TestWhoMayRestore(t *testing.T) {
 			token string
 			want  fault.Kind
 		}{
-			"no grant":      {issue(t, c, "/workload/w"), fault.NotFound},
-			"another grant": {issue(t, c, "/workload/w", &pb.Grant{Operation: "Read", Path: "/"}), fault.Denied},
+			"no role":      {powerless, fault.NotFound},
+			"another role": {reader, fault.Denied},
 		} {
-			w := cluster.DialConfig(tokenConfig(cluster, test.token))
+			w := cluster.DialConfig(cluster.Bearer(test.token))
 			if _, err := restore(t.Context(), w, leader, snapshot); !errors.Is(err, test.want) {
 				t.Errorf("restore with %s: %v, want %s", name, err, test.want)
 			}

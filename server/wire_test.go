@@ -11,8 +11,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
-	"acquired/client"
-	pb "acquired/proto/acquired/v1"
 	"acquired/server/pki"
 	"acquired/server/servertest"
 )
@@ -58,20 +56,4 @@ func dialContext(cluster *servertest.Cluster, node string) func(ctx context.Cont
 // withHeaders gives a context for calls with those headers, in pairs.
 func withHeaders(ctx context.Context, pairs ...string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, pairs...)
-}
-
-// tokenConfig is the configuration of a client with a token.
-func tokenConfig(cluster *servertest.Cluster, token string, nodes ...string) client.Config {
-	config := cluster.Config(nodes...)
-	config.Certificate, config.Key, config.Token = nil, nil, token
-	return config
-}
-
-func issue(t *testing.T, c *client.Client, subject string, grants ...*pb.Grant) string {
-	t.Helper()
-	res, err := c.Token.Issue(t.Context(), &pb.IssueTokenRequest{Subject: subject, Grants: grants})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.Token
 }

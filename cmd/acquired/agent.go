@@ -15,7 +15,7 @@ import (
 	"acquired/proto/fault"
 	"acquired/server"
 	"acquired/server/pki"
-	"acquired/server/token"
+	"acquired/server/seal"
 )
 
 // stopTimeout is how long a node may take to hand over what it does and to
@@ -110,25 +110,26 @@ func (c agentConfig) server(log *slog.Logger) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
-	encoded, err := readSecret(c.path(c.TokenKey))
+	encoded, err := readSecret(c.path(c.SealingKey))
 	if err != nil {
 		return server.Config{}, err
 	}
-	signing, err := token.ParseKey(encoded)
+	sealing, err := seal.ParseKEK(encoded)
 	if err != nil {
-		return server.Config{}, usage("%s: %w", c.path(c.TokenKey), err)
+		return server.Config{}, usage("%s: %w", c.path(c.SealingKey), err)
 	}
 	return server.Config{
-		Node:         c.Node,
-		Cluster:      c.Cluster,
-		DataDir:      c.path(c.Data),
-		Listen:       c.Listen,
-		Advertise:    c.Advertise,
-		HTTPListen:   c.HTTP,
-		Gossip:       gossip,
-		Credentials:  credentials,
-		TokenKey:     signing,
-		InitialNodes: c.InitialNodes,
+		Node:             c.Node,
+		Cluster:          c.Cluster,
+		DataDir:          c.path(c.Data),
+		Listen:           c.Listen,
+		Advertise:        c.Advertise,
+		HTTPListen:       c.HTTP,
+		SSHListen:        c.SSH,
+		Gossip:           gossip,
+		Credentials:      credentials,
+		KeyEncryptionKey: sealing,
+		InitialNodes:     c.InitialNodes,
 		Limits: server.Limits{
 			SnapshotEntries: c.Limits.SnapshotEntries,
 			SnapshotBytes:   c.Limits.SnapshotBytes,

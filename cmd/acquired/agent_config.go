@@ -26,8 +26,11 @@ type agentConfig struct {
 	HTTP   string       `yaml:"http"`
 	Gossip gossipConfig `yaml:"gossip"`
 	TLS    tlsConfig    `yaml:"tls"`
-	// TokenKey is the file of the key that signs tokens, the same on all nodes.
-	TokenKey string `yaml:"token_key"`
+	// SSH is the host:port of logins with ssh; empty is none.
+	SSH string `yaml:"ssh"`
+	// SealingKey is the file of the key that wraps the key which seals secrets in
+	// the log, the same on all nodes.
+	SealingKey string `yaml:"sealing_key"`
 	// InitialNodes are who forms the cluster; empty is a node that joins one.
 	InitialNodes []string     `yaml:"initial_nodes"`
 	Log          logConfig    `yaml:"log"`
@@ -106,7 +109,7 @@ func (c agentConfig) validate() error {
 		{"tls.ca", c.TLS.CA},
 		{"tls.certificate", c.TLS.Certificate},
 		{"tls.key", c.TLS.Key},
-		{"token_key", c.TokenKey},
+		{"sealing_key", c.SealingKey},
 	} {
 		if required.value == "" {
 			return fmt.Errorf("%s is missing", required.key)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"acquired/server/pki"
-	"acquired/server/token"
+	"acquired/server/seal"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 	maxInitialNodes = 9
 	defaultBasePort = 7400
 	// Nodes on one host are portStep ports apart; a node uses its base port for
-	// gRPC and raft and the two after it.
+	// gRPC and raft and the three after it.
 	portStep = 10
 
 	gossipKeySize = 32
@@ -32,13 +32,15 @@ const (
 
 // nodeAddresses are where one node listens.
 type nodeAddresses struct {
-	id                   string
-	listen, gossip, http string
+	id                        string
+	listen, gossip, http, ssh string
 }
 
 func addressesOf(id, host string, port int) nodeAddresses {
 	at := func(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
-	return nodeAddresses{id, at(port), at(port + 1), at(port + 2)}
+	// Who is to log in from elsewhere has to say so in agent.yaml.
+	ssh := net.JoinHostPort("127.0.0.1", strconv.Itoa(port+3))
+	return nodeAddresses{id, at(port), at(port + 1), at(port + 2), ssh}
 }
 
 // checkHost refuses what others cannot reach.
@@ -53,7 +55,7 @@ func checkHost(host string) error {
 }
 
 func checkBasePort(port, nodes int) error {
-	if most := 65535 - 2 - portStep*(nodes-1); port < 1 || port > most {
+	if most := 65535 - 3 - portStep*(nodes-1); port < 1 || port > most {
 		return usage("--base-port %d is not 1 to %d", port, most)
 	}
 	return nil
@@ -61,24 +63,16 @@ func checkBasePort(port, nodes int) error {
 
 // clusterKeys are the secrets that all nodes of a cluster share.
 type clusterKeys struct {
-	// gossip and token are the contents of their files.
-	gossip, token []byte
+	// gossip and sealing are the contents of their files.
+	gossip, sealing []byte
 }
 
 func newClusterKeys() (clusterKeys, error) {
-	signing, err := token.NewKey(rand.Reader)
-	if err != nil {
-		return clusterKeys{}, fmt.Errorf("make token key: %w", err)
-	}
-	encoded, err := token.MarshalKey(signing)
-	if err != nil {
-		return clusterKeys{}, fmt.Errorf("encode token key: %w", err)
-	}
 	key := make([]byte, gossipKeySize)
 	if _, err := rand.Read(key); err != nil {
 		return clusterKeys{}, fmt.Errorf("make gossip key: %w", err)
 	}
-	return clusterKeys{gossip: []byte(base64.StdEncoding.EncodeToString(key) + "\n"), token: encoded}, nil
+	return clusterKeys{gossip: []byte(base64.StdEncoding.EncodeToString(key) + "\n"), sealing: seal.NewKEK().Encode()}, nil
 }
 
 // parseGossipKey reads the content of gossip.key.
@@ -117,7 +111,8 @@ func writeNode(folder string, at nodeAddresses, authority *pki.Authority, keys c
 		HTTP:         at.http,
 		Gossip:       gossipConfig{Listen: at.gossip, Join: join, Key: "gossip.key"},
 		TLS:          tlsConfig{CA: "ca.crt", Certificate: "node.crt", Key: "node.key"},
-		TokenKey:     "token.key",
+		SSH:          at.ssh,
+		SealingKey:   "sealing.key",
 		InitialNodes: initial,
 		Log:          log,
 	}.encode()
@@ -129,7 +124,7 @@ func writeNode(folder string, at nodeAddresses, authority *pki.Authority, keys c
 		{"node.crt", pair.CertificatePEM},
 		{"node.key", pair.KeyPEM},
 		{"gossip.key", keys.gossip},
-		{"token.key", keys.token},
+		{"sealing.key", keys.sealing},
 		{"agent.yaml", config},
 	})
 }

@@ -77,7 +77,7 @@ func (f *clusterFolder) addConfig(path string) error {
 	if f.keys.gossip, err = readSecret(c.path(c.Gossip.Key)); err != nil {
 		return err
 	}
-	f.keys.token, err = readSecret(c.path(c.TokenKey))
+	f.keys.sealing, err = readSecret(c.path(c.SealingKey))
 	return err
 }
 

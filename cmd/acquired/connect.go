@@ -22,7 +22,23 @@ func (g *globals) connect(ctx context.Context) (*client.Client, error) {
 	return g.dial(ctx, c)
 }
 
+// dial connects as whom --as or else the context says.
 func (g *globals) dial(ctx context.Context, c contextFile) (*client.Client, error) {
+	if g.as != "" {
+		name, err := parsePath(g.as)
+		if err != nil {
+			return nil, err
+		}
+		return g.dialAs(ctx, c.stranger(), name)
+	}
+	if c.credential() == "none" {
+		return nil, withHint(usage("context: it has neither a certificate nor a token"), "acquired identity login PRINCIPAL --save NAME")
+	}
+	return g.dialAs(ctx, c, "")
+}
+
+// dialAs connects with what the context holds, or by a name alone.
+func (g *globals) dialAs(ctx context.Context, c contextFile, name string) (*client.Client, error) {
 	if g.timeout <= 0 {
 		return nil, usage("--timeout %s is no time to wait", g.timeout)
 	}
@@ -35,6 +51,7 @@ func (g *globals) dial(ctx context.Context, c contextFile) (*client.Client, erro
 		Certificate: []byte(c.Certificate),
 		Key:         []byte(c.Key),
 		Token:       c.Token,
+		Name:        name,
 		Read:        g.read,
 		Timeout:     g.timeout,
 	})

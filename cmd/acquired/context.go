@@ -118,9 +118,10 @@ type shownContext struct {
 	File      string   `json:"file"`
 	Cluster   string   `json:"cluster"`
 	Addresses []string `json:"addresses"`
-	// Credential is "certificate" or "token".
+	// Credential is "certificate", "token", or "none" for a context that is good
+	// for a login only.
 	Credential string `json:"credential"`
-	// Subject and Expires are of the certificate; acquired token inspect says
+	// Subject and Expires are of the certificate; acquired identity inspect says
 	// them of a token.
 	Subject string `json:"subject"`
 	Expires string `json:"expires"`
@@ -154,9 +155,8 @@ func contextShowCommand(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown := shownContext{Name: name, File: path, Cluster: c.Cluster, Addresses: c.Addresses, Credential: "token"}
+			shown := shownContext{Name: name, File: path, Cluster: c.Cluster, Addresses: c.Addresses, Credential: c.credential()}
 			if c.Certificate != "" {
-				shown.Credential = "certificate"
 				if shown.Subject, shown.Expires, err = describeCertificate(c.Certificate); err != nil {
 					return usage("%s: certificate: %w", path, err)
 				}

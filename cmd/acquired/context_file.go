@@ -15,14 +15,14 @@ import (
 )
 
 // contextFile says where a cluster is and as whom to speak to it. It is a
-// secret: it holds a key or a token.
+// secret: it may hold a key or a token.
 type contextFile struct {
 	// Cluster is the cluster's id.
 	Cluster string `yaml:"cluster"`
 	// Addresses are those of its nodes, host:port; any of them serves.
 	Addresses []string `yaml:"addresses"`
-	// CA, Certificate and Key are PEM; Token is a workload's. A context has
-	// either a certificate with its key or a token.
+	// CA, Certificate and Key are PEM; Token is a credential. A context has either
+	// a certificate with its key or a token, or is good for a login only.
 	CA          string `yaml:"ca"`
 	Certificate string `yaml:"certificate,omitempty"`
 	Key         string `yaml:"key,omitempty"`
@@ -39,10 +39,26 @@ func (c contextFile) validate() error {
 		return errors.New("ca is missing")
 	case (c.Certificate == "") != (c.Key == ""):
 		return errors.New("certificate and key belong together")
-	case (c.Certificate == "") == (c.Token == ""):
-		return errors.New("there must be either a certificate with its key or a token")
+	case c.Certificate != "" && c.Token != "":
+		return errors.New("a certificate and a token do not go together")
 	}
 	return nil
+}
+
+// credential says what proves who calls: "certificate", "token" or "none".
+func (c contextFile) credential() string {
+	switch {
+	case c.Certificate != "":
+		return "certificate"
+	case c.Token != "":
+		return "token"
+	}
+	return "none"
+}
+
+// stranger gives the context of somebody who has yet to log in.
+func (c contextFile) stranger() contextFile {
+	return contextFile{Cluster: c.Cluster, Addresses: c.Addresses, CA: c.CA}
 }
 
 // readContextFile refuses a file whose secret others on this machine can read.

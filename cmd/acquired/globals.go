@@ -17,8 +17,11 @@ type globals struct {
 	// context is a context's name or file; empty is the environment's, then the
 	// current one.
 	context string
-	output  format
-	read    client.Read
+	// as is the path of a principal to call as, by its name alone; empty is as the
+	// context says.
+	as     string
+	output format
+	read   client.Read
 	// timeout limits each call, with all its retries.
 	timeout time.Duration
 
@@ -47,6 +50,7 @@ func (g *globals) register(root *cobra.Command) {
 	output := &choice[format]{&g.output, []format{formatTable, formatJSON, formatYAML}}
 	read := &choice[client.Read]{&g.read, []client.Read{client.Seen, client.Latest, client.Any}}
 	g.flags.StringVar(&g.context, "context", "", "name or file of the context: where the cluster is, and as whom (default: $ACQUIRED_CONTEXT, then the current one)")
+	g.flags.StringVar(&g.as, "as", "", "call as the principal at this path, by its name alone; only a demonstration cluster accepts that")
 	g.flags.VarP(output, "output", "o", "form of the output: table, json or yaml")
 	g.flags.Var(read, "read", "how fresh reads are: latest, any (what the node has), or seen (not older than what this run has seen)")
 	g.flags.DurationVar(&g.timeout, "timeout", g.timeout, "how long to wait for an answer; unless it is given, at most 10s to connect")

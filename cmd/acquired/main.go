@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"acquired/proto/fault"
 )
 
 func main() {
@@ -45,6 +48,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		err = &usageError{err}
 	case ctx.Err() != nil:
 		err = fmt.Errorf("interrupted: %w", err)
+	case g.as != "" && errors.Is(err, fault.Unauthenticated):
+		err = withHint(err, "--as is for demonstrations, and for principals that cannot prove who they are: acquired acl load FILE --demo")
 	}
 	f := failureOf(err)
 	f.print(errOut, g.output)
@@ -53,11 +58,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 
 func rootCommand(g *globals) *cobra.Command {
 	root := nounCommand("acquired", "The book of record of a shared computing estate",
+		aclCommand(g),
 		agentCommand(),
 		clusterCommand(g),
 		contextCommand(g),
+		identityCommand(g),
 		ledgerCommand(g),
-		tokenCommand(g),
 		versionCommand(g),
 	)
 	root.Long = `acquired runs the nodes of a cluster and speaks to them.

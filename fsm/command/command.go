@@ -23,32 +23,13 @@ import (
 	"acquired/proto/fault"
 )
 
-// Operation is something one may be allowed to do to a path.
-type Operation string
-
-// The operations that rules ask for.
-const (
-	// View is to see a thing, or that it exists.
-	View Operation = "View"
-	// Read is to read what a thing holds.
-	Read Operation = "Read"
-	// Write is to create or remove the children of a path.
-	Write Operation = "Write"
-	// Admin is to change a thing's limits or who may do what to it.
-	Admin Operation = "Admin"
-	// Spend is to debit an account.
-	Spend Operation = "Spend"
-
-	// Anyone is met by every caller that proved who it is.
-	Anyone Operation = "Anyone"
-	// ClusterItself is met by no caller from outside.
-	ClusterItself Operation = "ClusterItself"
-)
-
-// A Need is an operation on a path that a caller must be allowed.
+// A Need is an operation on a path that a caller must be allowed, and that it
+// must be allowed to View.
 type Need struct {
 	Operation Operation
 	Path      path.Path
+	// OrSelf: a caller that is the principal of the path has the need.
+	OrSelf bool
 }
 
 // NotFound is the answer for a path that does not exist, and for one that the

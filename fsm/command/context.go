@@ -9,19 +9,52 @@ import (
 const System path.Path = "/system"
 
 // Caller is who a command or query is from, as the node that received the call
-// proved it.
+// proved it. Whether what was proved still counts is a matter of the state:
+// identity.Standing.
 type Caller struct {
 	Principal path.Path
 	// Operator may do everything.
 	Operator bool
-	// Grants are what the token of a workload names.
-	Grants []Grant
+	// Method is what the proof was: one of those below.
+	Method string
+	// Issued and Expires are when the proof was made and when it ends, in
+	// nanoseconds since 1970; 0 is not known and never.
+	Issued, Expires int64
+	// Born is the index at which the principal was created, Epoch is its epoch,
+	// Session names the credential and Key the key that signed it. They are those
+	// of a credential of the cluster, and zero for other proofs.
+	Born, Epoch  uint64
+	Session, Key string
+	// Actors vouched for the caller, newest first.
+	Actors []Actor
+	// Issuer is the outside issuer of the token, as it was at IssuerIndex; Scopes
+	// are those of the token.
+	Issuer      string
+	IssuerIndex uint64
+	Scopes      []string
 }
 
-// A Grant allows an operation on a path and all below it.
-type Grant struct {
-	Operation Operation
-	Path      path.Path
+// The methods of a proof.
+const (
+	// ByCertificate is a certificate of the cluster's authority.
+	ByCertificate = "certificate"
+	// BySSH is a credential of the cluster for who signed with an ssh key.
+	BySSH = "ssh"
+	// ByVouching is a credential of the cluster that another principal obtained.
+	ByVouching = "vouch"
+	// ByIssuer is a token of an outside issuer.
+	ByIssuer = "issuer"
+	// ByName is no proof at all.
+	ByName = "none"
+)
+
+// Actor is a principal that vouched for a caller, and what it was then.
+type Actor struct {
+	Principal path.Path
+	// Born is 0 for an operator, who need not be in the tree.
+	Born, Epoch uint64
+	// Session is empty for who showed a certificate.
+	Session string
 }
 
 // ID names something that a command made: the index of the log entry and a

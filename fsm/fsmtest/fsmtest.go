@@ -17,7 +17,6 @@ import (
 	"acquired/fsm"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
-	"acquired/fsm/path"
 	statev1 "acquired/proto/acquired/state/v1"
 )
 
@@ -88,7 +87,7 @@ func newMachine(t T) *Machine {
 		t: t, machine: fsm.New(engine), engine: engine,
 		index: firstIndex, now: firstTime, EntryNanos: 1_000_000,
 	}
-	m.Operator = m.As(command.Caller{Principal: "/user/operator", Operator: true})
+	m.Operator = m.As(command.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate, Issued: firstTime})
 	m.Cluster = m.As(command.Caller{Principal: command.System})
 	return m
 }
@@ -101,12 +100,6 @@ type Client struct {
 
 // As gives a client that acts as the caller.
 func (m *Machine) As(caller command.Caller) *Client { return &Client{machine: m, caller: caller} }
-
-// Workload gives a client that acts as the workload, which may do what the
-// grants name.
-func (m *Machine) Workload(principal path.Path, grants ...command.Grant) *Client {
-	return m.As(command.Caller{Principal: principal, Grants: grants})
-}
 
 // Wait lets log time go on: the next entry is that much later.
 func (m *Machine) Wait(nanos int64) { m.now += nanos }

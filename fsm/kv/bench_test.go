@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"acquired/fsm/kv"
@@ -68,4 +69,116 @@ func BenchmarkResident(b *testing.B) {
 			}
 		}
 	})
+}
+
+// place is a record that is found by a long key.
+type place struct {
+	path  kv.StringKey
+	value uint64
+}
+
+var places = kv.Codec[place]{
+	Append: func(b []byte, p place) []byte { return kv.AppendUint(kv.AppendString(b, p.path), p.value) },
+	Decode: func(b []byte) (place, error) {
+		d := kv.NewDecoder(b)
+		p := place{path: kv.StringKey(d.String()), value: d.Uint()}
+		return p, d.Err()
+	},
+}
+
+// deaf is an engine that takes no time to commit: it forgets what it is told.
+type deaf struct{ kv.Engine }
+
+func (deaf) Commit([]kv.Write) {}
+
+func placePath(i int) kv.StringKey {
+	return kv.StringKey(fmt.Sprintf("/data/org%d/dir%d/sub%d/a%d/b%d/c%d/d%d/e%d/f%d/year%d/leaf%d",
+		i%97, i%1009, i%7, i%11, i%13, i%17, i%19, i%23, i%29, 1900+i%101, i))
+}
+
+// filledPlaces gives an engine that holds a table with a million paths of 12
+// segments, under the name "places".
+func filledPlaces(b *testing.B) kv.Engine {
+	b.Helper()
+	engine := kv.NewMemory()
+	var schema kv.Schema
+	table := kv.NewTable(&schema, "places", places, func(p place) kv.StringKey { return p.path }, 0)
+	store := kv.Open(engine, &schema)
+	const portion = 10_000
+	for from := 0; from < rows; from += portion {
+		write(store, func(tx *kv.Tx) {
+			for i := from; i < from+portion; i++ {
+				table.Insert(tx, place{path: placePath(i)})
+			}
+		})
+	}
+	return engine
+}
+
+// BenchmarkPlaces reads and changes one of a million resident records with
+// long keys, in a table that is hashed and in one that is not. Put is what a
+// record costs in a transaction of its own, without the engine; Open is what a
+// table costs when a store is opened, in time and in memory for each record.
+func BenchmarkPlaces(b *testing.B) {
+	engine := filledPlaces(b)
+	path := func(p place) kv.StringKey { return p.path }
+	for _, kind := range []struct {
+		name    string
+		declare func(schema *kv.Schema) *kv.Table[kv.StringKey, place]
+	}{
+		{"Resident", func(schema *kv.Schema) *kv.Table[kv.StringKey, place] {
+			return kv.NewTable(schema, "places", places, path, kv.Resident)
+		}},
+		{"Hashed", func(schema *kv.Schema) *kv.Table[kv.StringKey, place] {
+			return kv.NewHashed(schema, "places", places, path, kv.Resident)
+		}},
+	} {
+		var schema kv.Schema
+		table := kind.declare(&schema)
+		var store *kv.Store
+		b.Run(kind.name+"/Open", func(b *testing.B) {
+			before := heap()
+			for b.Loop() {
+				store = kv.Open(deaf{engine}, &schema)
+			}
+			b.ReportMetric(float64(heap()-before)/rows, "B/record")
+		})
+		b.Run(kind.name+"/RefHot", func(b *testing.B) { refPlaces(b, table, store, 1) })
+		b.Run(kind.name+"/RefRandom", func(b *testing.B) { refPlaces(b, table, store, 1<<20) })
+		b.Run(kind.name+"/Put", func(b *testing.B) {
+			b.ReportAllocs()
+			paths := spreadPaths(1 << 20)
+			for i := 0; b.Loop(); i++ {
+				write(store, func(tx *kv.Tx) { table.Put(tx, place{path: paths[i%len(paths)], value: uint64(i)}) })
+			}
+		})
+	}
+}
+
+func spreadPaths(n int) []kv.StringKey {
+	paths := make([]kv.StringKey, n)
+	for i := range paths {
+		paths[i] = placePath(int(spread(i)))
+	}
+	return paths
+}
+
+// refPlaces looks n paths up again and again.
+func refPlaces(b *testing.B, table *kv.Table[kv.StringKey, place], store *kv.Store, n int) {
+	b.ReportAllocs()
+	view := store.View()
+	defer view.Close()
+	paths := spreadPaths(n)
+	for i := 0; b.Loop(); i++ {
+		if table.Ref(view, paths[i%n]) == nil {
+			b.Fatal("a record is missing")
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

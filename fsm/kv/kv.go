@@ -13,7 +13,9 @@
 //	accounts.Put(tx, account)
 //
 // A table is stored, which means read from the engine, or resident: also held
-// in memory as a copy-on-write tree, so that reading it never waits for a disk.
+// in memory as a copy-on-write tree, so that reading it never waits for a disk,
+// or hashed: resident, and found by the hash of its key as well, which takes a
+// fraction of the time.
 //
 // No method returns an error. What is stored was written by this package; if it
 // cannot be read back, the package panics and the node stops.
@@ -21,6 +23,8 @@ package kv
 
 // A Reader is a View or a Tx.
 type Reader interface {
+	// root leads to what is in memory of a table.
+	root(t *table) *root
 	// value gives the record at the full key, or nil.
 	value(t *table, key []byte) any
 	// rows gives the records of a table, ordered by key, with from <= key < to.

@@ -24,21 +24,13 @@ type Store struct {
 // version is one state. Its trees and its snapshot never change.
 type version struct {
 	store    *Store
-	roots    []*btree.BTreeG[row] // by slot; nil for tables that are not resident
+	roots    []root // by slot
 	snapshot Snapshot
 	hash     Hash
 	// refs counts the views of the version, and one for being current. Zero
 	// means that the snapshot is closed.
 	refs atomic.Int64
 }
-
-// row is a record of a resident table. The key has no prefix.
-type row struct {
-	key   string
-	value any
-}
-
-func lessRow(a, b row) bool { return a.key < b.key }
 
 // stateHash is where the hash of the state is kept beside the state.
 var stateHash = []byte("hash\x00")
@@ -58,7 +50,7 @@ func Open(engine Engine, schemas ...*Schema) *Store {
 		}
 		s.width = max(s.width, t.slot+1)
 	}
-	v := &version{store: s, snapshot: engine.Snapshot(), roots: make([]*btree.BTreeG[row], s.width)}
+	v := &version{store: s, snapshot: engine.Snapshot(), roots: make([]root, s.width)}
 	s.refuseUnknown(v.snapshot)
 	s.load(v)
 	v.hash = readHash(v.snapshot)
@@ -83,12 +75,10 @@ func (s *Store) refuseUnknown(snapshot Snapshot) {
 	check([]byte{0xff})
 }
 
-// load fills the trees of the resident tables and of their indexes.
+// load fills the roots of the resident tables and of their indexes.
 func (s *Store) load(v *version) {
 	for _, t := range s.tables {
-		if t.resident() {
-			v.roots[t.slot] = btree.NewG(treeDegree, lessRow)
-		}
+		v.roots[t.slot] = newRoot(t)
 	}
 	tx := &Tx{store: s, base: v, roots: v.roots, cloned: make([]bool, s.width), loading: true}
 	for i := range tx.cloned {
@@ -100,6 +90,9 @@ func (s *Store) load(v *version) {
 		}
 		for key, value := range v.snapshot.Scan(t.prefix, t.end(), false) {
 			tx.change(t, string(key), nil, t.mustDecode(key, value))
+		}
+		if t.hash != nil {
+			v.roots[t.slot].fillTrie(t)
 		}
 	}
 }
@@ -180,9 +173,10 @@ func (v *View) value(t *table, key []byte) any {
 	if !t.resident() {
 		return v.v.stored(t, key)
 	}
-	found, _ := v.v.roots[t.slot].Get(row{key: string(key[len(t.prefix):])})
-	return found.value
+	return v.root(t).get(t, key)
 }
+
+func (v *View) root(t *table) *root { return &v.v.roots[t.slot] }
 
 func (v *version) stored(t *table, key []byte) any {
 	value, ok := v.snapshot.Get(key)
@@ -194,7 +188,7 @@ func (v *version) stored(t *table, key []byte) any {
 
 func (v *View) rows(t *table, from, to []byte, backward bool) func(func([]byte, any) bool) {
 	if t.resident() {
-		return treeRows(v.v.roots[t.slot], t, from, to, backward)
+		return treeRows(v.root(t).tree, t, from, to, backward)
 	}
 	return func(yield func([]byte, any) bool) {
 		for key, value := range v.v.snapshot.Scan(from, to, backward) {
@@ -249,7 +243,7 @@ func (v *View) Verify(proceed func(bytes int) error) error {
 	var sum Hash
 	var term []byte
 	for _, t := range v.v.store.tables {
-		if !t.hashed() {
+		if !t.covered() {
 			continue
 		}
 		for key, value := range v.v.snapshot.Scan(t.prefix, t.end(), false) {

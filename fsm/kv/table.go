@@ -10,6 +10,8 @@ import (
 type Table[K Key, V any] struct {
 	t   *table
 	key func(V) K
+	// text is the string that a key of a hashed table is, and nil for others.
+	text func(K) string
 }
 
 // table is what the package knows of a Table without its types. Records are
@@ -24,6 +26,8 @@ type table struct {
 
 	append func(b []byte, v any) []byte
 	decode func(b []byte) (any, error)
+	// hash is that of a key of a hashed table, and nil for others.
+	hash func(key string) uint64
 	// indexes are told of every change.
 	indexes []indexer
 }
@@ -49,8 +53,35 @@ func NewTable[K Key, V any](schema *Schema, name string, codec Codec[V], key fun
 	return &Table[K, V]{t: t, key: key}
 }
 
+// TextKey is a key that is a string without zero bytes. Its AppendKey must do
+// what that of StringKey does: append the string and a zero byte.
+type TextKey interface {
+	~string
+	Key
+}
+
+// NewHashed declares a table like NewTable, that is hashed. Resident need not be
+// said in its kind. It panics when a key is not as TextKey promises.
+func NewHashed[K TextKey, V any](schema *Schema, name string, codec Codec[V], key func(V) K, kind Kind) *Table[K, V] {
+	return newHashed(schema, name, codec, key, kind, hashString)
+}
+
+func newHashed[K TextKey, V any](
+	schema *Schema, name string, codec Codec[V], key func(V) K, kind Kind, hash func(string) uint64,
+) *Table[K, V] {
+	if key := K("k").AppendKey(nil); string(key) != "k\x00" {
+		panic(fmt.Sprintf("state: table %s: a hashed table needs keys like StringKey, %q is another", name, key))
+	}
+	t := NewTable(schema, name, codec, key, kind|Resident)
+	t.t.hash = hash
+	t.text = func(k K) string { return string(k) }
+	return t
+}
+
 func (t *table) resident() bool { return t.kind&Resident != 0 }
-func (t *table) hashed() bool   { return t.kind&Bookkeeping == 0 }
+
+// covered says whether the state hash covers the table.
+func (t *table) covered() bool { return t.kind&Bookkeeping == 0 }
 
 // mustDecode reads back what the package wrote.
 func (t *table) mustDecode(key, value []byte) any {
@@ -73,13 +104,33 @@ const keyRoom = 96
 
 // Get gives the record with the key.
 func (t *Table[K, V]) Get(r Reader, k K) (v V, ok bool) {
-	var room [keyRoom]byte
-	p, ok := r.value(t.t, k.AppendKey(append(room[:0], t.t.prefix...))).(*V)
-	if !ok {
+	p := t.Ref(r, k)
+	if p == nil {
 		return v, false
 	}
 	return *p, true
 }
+
+// Ref gives the record with the key as it is held, or nil. The caller must not
+// change it, and it stays what it is whatever is put later. This saves the copy
+// that Get makes; for a hashed table neither allocates. The record of a stored
+// table is read anew by every call.
+func (t *Table[K, V]) Ref(r Reader, k K) *V {
+	if t.text != nil {
+		p, _ := r.root(t.t).find(t.t, t.text(k)).(*V)
+		return p
+	}
+	var room [keyRoom]byte
+	p, _ := r.value(t.t, k.AppendKey(append(room[:0], t.t.prefix...))).(*V)
+	return p
+}
+
+// Stamp is a number for the records of the table as r shows them: readers with
+// equal stamps show equal records. Every change makes another, and so does
+// taking it back. Stamps are of one process and no part of the state: they are
+// good to check whether what was derived from the table and kept in memory still
+// holds. None is zero.
+func (t *Table[K, V]) Stamp(r Reader) uint64 { return r.root(t.t).stamp }
 
 // All gives every record in the order of keys.
 func (t *Table[K, V]) All(r Reader) iter.Seq[V] {

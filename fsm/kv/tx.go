@@ -3,16 +3,14 @@ package kv
 import (
 	"slices"
 	"strings"
-
-	"github.com/google/btree"
 )
 
 // Tx builds the next version of a store. One goroutine uses it; at most one Tx
 // of a store is open at a time.
 type Tx struct {
-	store *Store
+	store *Store // nil for an overlay
 	base  *version
-	roots []*btree.BTreeG[row]
+	roots []root
 	// cloned says which trees are the transaction's own; the others are those
 	// of the base and must not be changed.
 	cloned []bool
@@ -58,9 +56,7 @@ func (tx *Tx) Step(do func() error) error {
 func (tx *Tx) undo(mark int) {
 	for i := len(tx.changes) - 1; i >= mark; i-- {
 		c := &tx.changes[i]
-		if c.table.resident() {
-			tx.setTree(c.table, c.key, c.before)
-		}
+		tx.setRoot(c.table, c.key, c.before)
 		if c.previous < 0 {
 			delete(tx.latest, c.key)
 			continue
@@ -73,12 +69,10 @@ func (tx *Tx) undo(mark int) {
 
 // change records that the value at key becomes value.
 func (tx *Tx) change(t *table, key string, before, value any) {
-	if tx.sealed && t.hashed() {
+	if tx.sealed && t.covered() {
 		panic("state: a change after the hash was made: " + t.name)
 	}
-	if t.resident() {
-		tx.setTree(t, key, value)
-	}
+	tx.setRoot(t, key, value)
 	if !tx.loading {
 		previous, ok := tx.latest[key]
 		if !ok {
@@ -92,23 +86,27 @@ func (tx *Tx) change(t *table, key string, before, value any) {
 	}
 }
 
-func (tx *Tx) setTree(t *table, key string, value any) {
-	if !tx.cloned[t.slot] {
-		tx.roots[t.slot] = tx.roots[t.slot].Clone()
-		tx.cloned[t.slot] = true
-	}
-	r := row{key: key[len(t.prefix):], value: value}
-	if value == nil {
-		tx.roots[t.slot].Delete(r)
+// setRoot does to what is in memory of the table what is done to the table.
+func (tx *Tx) setRoot(t *table, key string, value any) {
+	root := tx.root(t)
+	root.stamp = newStamp()
+	if !t.resident() {
 		return
 	}
-	tx.roots[t.slot].ReplaceOrInsert(r)
+	if !tx.cloned[t.slot] {
+		// Clone also writes to the tree it clones, and others may clone it now.
+		shared := *root.tree
+		root.tree = shared.Clone()
+		tx.cloned[t.slot] = true
+	}
+	root.set(t, row{key: key[len(t.prefix):], value: value}, tx.loading)
 }
+
+func (tx *Tx) root(t *table) *root { return &tx.roots[t.slot] }
 
 func (tx *Tx) value(t *table, key []byte) any {
 	if t.resident() {
-		found, _ := tx.roots[t.slot].Get(row{key: string(key[len(t.prefix):])})
-		return found.value
+		return tx.root(t).get(t, key)
 	}
 	if i, ok := tx.latest[string(key)]; ok {
 		return tx.changes[i].value
@@ -118,8 +116,11 @@ func (tx *Tx) value(t *table, key []byte) any {
 
 func (tx *Tx) rows(t *table, from, to []byte, backward bool) func(func([]byte, any) bool) {
 	if t.resident() {
-		// A tree must not change while it is scanned; its clone does not.
-		tree := tx.roots[t.slot].Clone()
+		tree := tx.root(t).tree
+		if tx.cloned[t.slot] {
+			// A tree must not change while it is scanned; its clone does not.
+			tree = tree.Clone()
+		}
 		return treeRows(tree, t, from, to, backward)
 	}
 	return tx.merged(t, from, to, backward)
@@ -189,6 +190,9 @@ func (tx *Tx) Hash() Hash {
 
 // Commit makes what was built the current version. The transaction is over.
 func (tx *Tx) Commit() {
+	if tx.store == nil {
+		panic("state: an overlay is never committed")
+	}
 	hash := tx.Hash()
 	tx.seal(false)
 	if hash != tx.base.hash {
@@ -200,25 +204,25 @@ func (tx *Tx) Commit() {
 	store.spare.take(&tx.workspace)
 }
 
-// seal turns the changes of the hashed tables, or of the others, into writes
-// and keeps the hash.
-func (tx *Tx) seal(hashed bool) {
+// seal turns the changes of the tables that the hash covers, or of the others,
+// into writes and keeps the hash.
+func (tx *Tx) seal(covered bool) {
 	for i := range tx.changes {
 		c := &tx.changes[i]
-		if c.table.hashed() != hashed || c.table.memoryOnly || tx.latest[c.key] != i {
+		if c.table.covered() != covered || c.table.memoryOnly || tx.latest[c.key] != i {
 			continue
 		}
 		before := tx.original(c)
 		if before == nil && c.value == nil {
 			continue
 		}
-		if hashed && before != nil {
+		if covered && before != nil {
 			_, term := tx.encode(c, before)
 			tx.hash = tx.hash.minus(hashRecord(term))
 		}
 		write, term := tx.encode(c, c.value)
 		tx.writes = append(tx.writes, write)
-		if hashed && c.value != nil {
+		if covered && c.value != nil {
 			tx.hash = tx.hash.plus(hashRecord(term))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -52,6 +53,9 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 	}
 	a := account{id: tx.NewID(), path: p, asset: of.code, opened: tx.Time}
 	if err := setLimits(&a, req, of.scale); err != nil {
+		return nil, err
+	}
+	if err := tree.OpenAccount(tx, p); err != nil {
 		return nil, err
 	}
 	accounts.Put(tx.Tx, a)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm"
+	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
 	statev1 "acquired/proto/acquired/state/v1"
@@ -45,7 +46,7 @@ func (m *bench) command(name string, req proto.Message) *statev1.Command {
 	m.made++
 	return &statev1.Command{
 		Name: name, Body: body, RequestId: fmt.Sprintf("request-%d", m.made),
-		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true},
+		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
 	}
 }
 

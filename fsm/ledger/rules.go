@@ -4,6 +4,7 @@ import (
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -19,12 +20,14 @@ func mayCreateAsset(_ kv.Reader, req *pb.CreateAssetRequest) ([]command.Need, er
 	return needs(command.Admin, Accounts), nil
 }
 
-func mayOpenAccount(_ kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, error) {
+// mayOpenAccount: whoever may Write the directory in which the account, or the
+// first directory that is missing above it, is made.
+func mayOpenAccount(r kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, error) {
 	p, err := accountPath(req.Path)
 	if err != nil {
 		return nil, err
 	}
-	return needs(command.Write, p.Parent()), nil
+	return needs(command.Write, tree.Nearest(r, p.Parent()).Path), nil
 }
 
 // mayTransfer: whoever may spend from every account that pays. Being paid needs

@@ -27,16 +27,23 @@ func TestTickChangesNothing(t *testing.T) {
 func TestOnlyTheClusterTicksAndRaises(t *testing.T) {
 	t.Parallel()
 	m := fsmtest.New(t)
-	all := m.Workload("/workload/x",
-		command.Grant{Operation: command.Admin, Path: "/"}, command.Grant{Operation: command.ClusterItself, Path: "/"})
-	for name, by := range map[string]*fsmtest.Client{
-		"an operator": m.Operator, "a workload": all, "nobody": m.As(command.Caller{}),
+	for _, operation := range command.Operations() {
+		m.Clause("/", operation)
+	}
+	for _, test := range []struct {
+		name string
+		by   *fsmtest.Client
+		want fault.Kind
+	}{
+		{"an operator", m.Operator, fault.Denied},
+		{"a workload that may do everything", m.Principal("/workload/x"), fault.Denied},
+		{"nobody", m.As(command.Caller{}), fault.Unauthenticated},
 	} {
-		if _, err := fsmtest.Do(by, system.Tick, &statev1.TickRequest{}); fault.KindOf(err) != fault.Denied {
-			t.Errorf("a tick by %s gives %v, want a fault.Denied", name, err)
+		if _, err := fsmtest.Do(test.by, system.Tick, &statev1.TickRequest{}); fault.KindOf(err) != test.want {
+			t.Errorf("a tick by %s gives %v, want a fault %s", test.name, err, test.want)
 		}
-		if _, err := fsmtest.Do(by, system.RaiseFormat, &statev1.RaiseFormatRequest{Format: 1}); fault.KindOf(err) != fault.Denied {
-			t.Errorf("a new format by %s gives %v, want a fault.Denied", name, err)
+		if _, err := fsmtest.Do(test.by, system.RaiseFormat, &statev1.RaiseFormatRequest{Format: 1}); fault.KindOf(err) != test.want {
+			t.Errorf("a new format by %s gives %v, want a fault %s", test.name, err, test.want)
 		}
 	}
 }
@@ -95,34 +102,46 @@ func TestRemovedNodes(t *testing.T) {
 
 func TestWhoAdministersAndObserves(t *testing.T) {
 	t.Parallel()
-	m := fsmtest.New(t)
-	grant := func(operation command.Operation, on path.Path) *fsmtest.Client {
-		return m.Workload("/workload/x", command.Grant{Operation: operation, Path: on})
-	}
 	const allowed = fault.Kind("")
 	for _, test := range []struct {
 		name                string
-		by                  *fsmtest.Client
+		operation           command.Operation
+		on                  path.Path
 		administer, observe fault.Kind
 	}{
-		{"an operator", m.Operator, allowed, allowed},
-		{"Admin on everything", grant(command.Admin, "/"), allowed, fault.Denied},
-		{"Read on everything", grant(command.Read, "/"), fault.Denied, allowed},
-		{"Admin on accounts", grant(command.Admin, "/account"), fault.NotFound, fault.NotFound},
-		{"nobody", m.Workload("/workload/x"), fault.NotFound, fault.NotFound},
+		{"Admin on everything", command.Admin, "/", allowed, fault.Denied},
+		{"Read on everything", command.Read, "/", fault.Denied, allowed},
+		{"Write on everything", command.Write, "/", fault.Denied, fault.Denied},
+		{"Admin on accounts", command.Admin, "/account", fault.NotFound, fault.NotFound},
 	} {
-		_, remove := fsmtest.Do(test.by, system.RemoveNode, &pb.RemoveRequest{Id: "n1"})
-		_, admit := fsmtest.Do(test.by, system.AdmitNode, &pb.AdmitRequest{Id: "n1"})
-		_, administer := fsmtest.Ask(test.by, system.Administer, &pb.StatusRequest{})
-		_, observe := fsmtest.Ask(test.by, system.Observe, &pb.StatusRequest{})
-		for what, err := range map[string]error{"remove": remove, "admit": admit, "administer": administer} {
-			if kindOf(err) != test.administer {
-				t.Errorf("%s: %s gives %v, want %q", test.name, what, err, test.administer)
-			}
+		m := fsmtest.New(t)
+		m.Clause(test.on, command.View)
+		m.Clause(test.on, test.operation, "/role/doer")
+		wantAdministers(t, test.name, m.Principal("/workload/x", "/role/doer"), test.administer, test.observe)
+		wantAdministers(t, "an operator", m.Operator, allowed, allowed)
+		nothing := fault.NotFound // there is nothing to who may not View it
+		if test.on == path.Root {
+			nothing = fault.Denied
 		}
-		if kindOf(observe) != test.observe {
-			t.Errorf("%s: observe gives %v, want %q", test.name, observe, test.observe)
+		wantAdministers(t, "somebody without the role", m.Principal("/workload/y"), nothing, nothing)
+	}
+}
+
+// wantAdministers compares what becomes of the commands and queries about the
+// cluster.
+func wantAdministers(t *testing.T, name string, by *fsmtest.Client, administers, observes fault.Kind) {
+	t.Helper()
+	_, remove := fsmtest.Do(by, system.RemoveNode, &pb.RemoveRequest{Id: "n1"})
+	_, admit := fsmtest.Do(by, system.AdmitNode, &pb.AdmitRequest{Id: "n1"})
+	_, administer := fsmtest.Ask(by, system.Administer, &pb.StatusRequest{})
+	_, observe := fsmtest.Ask(by, system.Observe, &pb.StatusRequest{})
+	for what, err := range map[string]error{"remove": remove, "admit": admit, "administer": administer} {
+		if kindOf(err) != administers {
+			t.Errorf("%s: %s gives %v, want %q", name, what, err, administers)
 		}
+	}
+	if kindOf(observe) != observes {
+		t.Errorf("%s: observe gives %v, want %q", name, observe, observes)
 	}
 }
 

@@ -140,6 +140,19 @@ func (a *Authority) IssueOperator(name string, now time.Time) (Pair, error) {
 	}, now)
 }
 
+// IssuePrincipal makes the key and certificate of a user or workload of the access
+// tree, for one year or until the authority's own certificate ends. It cannot
+// serve. A path that is not one of a principal is an Invalid fault.
+func (a *Authority) IssuePrincipal(path string, now time.Time) (Pair, error) {
+	return a.issue(Identity{Cluster: a.cluster, Role: RolePrincipal, Name: path}, &x509.Certificate{
+		NotAfter:    now.AddDate(operatorYears, 0, 0),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, now)
+}
+
+// IssuedAt gives when a certificate of a cluster was made.
+func IssuedAt(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdating) }
+
 // issue completes the template, which says what differs between roles.
 func (a *Authority) issue(identity Identity, template *x509.Certificate, now time.Time) (Pair, error) {
 	if err := identity.validate(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"acquired/fsm/identity"
 )
 
 // Role is what the holder of a certificate is in its cluster.
@@ -16,6 +18,8 @@ const (
 	RoleNode Role = "node"
 	// RoleOperator is a person or program that administers the cluster.
 	RoleOperator Role = "operator"
+	// RolePrincipal is a user or workload of the access tree.
+	RolePrincipal Role = "principal"
 )
 
 // scheme is that of the URI which holds an identity.
@@ -25,7 +29,8 @@ const scheme = "acquired"
 type Identity struct {
 	Cluster string
 	Role    Role
-	// Name is the id of a node or the name of an operator.
+	// Name is the id of a node, the name of an operator, or the path of a
+	// principal.
 	Name string
 }
 
@@ -40,25 +45,42 @@ func IdentityOf(certificate *x509.Certificate) (Identity, error) {
 	if !ok {
 		return Identity{}, fmt.Errorf("certificate has a URI name of the scheme %q, not %q", certificate.URIs[0].Scheme, scheme)
 	}
-	parts := strings.Split(rest, "/")
+	parts := strings.SplitN(rest, "/", 3)
 	if len(parts) != 3 {
 		return Identity{}, errors.New("certificate has an identity that is not acquired://CLUSTER/ROLE/NAME")
 	}
-	identity := Identity{Cluster: parts[0], Role: Role(parts[1]), Name: parts[2]}
-	if err := identity.validate(); err != nil {
+	found := Identity{Cluster: parts[0], Role: Role(parts[1]), Name: parts[2]}
+	if found.Role == RolePrincipal {
+		found.Name = "/" + found.Name
+	}
+	if err := found.validate(); err != nil {
 		return Identity{}, fmt.Errorf("identity in certificate: %w", err)
 	}
-	return identity, nil
+	return found, nil
 }
 
 func (i Identity) validate() error {
-	if i.Role != RoleNode && i.Role != RoleOperator {
-		return fmt.Errorf("role %q is not %q or %q", i.Role, RoleNode, RoleOperator)
+	if i.Role != RoleNode && i.Role != RoleOperator && i.Role != RolePrincipal {
+		return fmt.Errorf("role %q is not %q, %q or %q", i.Role, RoleNode, RoleOperator, RolePrincipal)
 	}
 	if err := ValidateName("cluster id", i.Cluster); err != nil {
 		return err
 	}
+	if i.Role == RolePrincipal {
+		return validatePrincipal(i.Name)
+	}
 	return ValidateName(i.what(), i.Name)
+}
+
+func validatePrincipal(name string) error {
+	p, err := identity.ParsePrincipal(name)
+	if err != nil {
+		return err
+	}
+	if string(p) != name {
+		return fmt.Errorf("principal %q is not written as %s", name, p)
+	}
+	return nil
 }
 
 // what names the Name of the identity for people.
@@ -70,5 +92,5 @@ func (i Identity) what() string {
 }
 
 func (i Identity) uri() *url.URL {
-	return &url.URL{Scheme: scheme, Host: i.Cluster, Path: "/" + string(i.Role) + "/" + i.Name}
+	return &url.URL{Scheme: scheme, Host: i.Cluster, Path: "/" + string(i.Role) + "/" + strings.TrimPrefix(i.Name, "/")}
 }

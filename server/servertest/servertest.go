@@ -6,7 +6,6 @@ package servertest
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,7 +19,7 @@ import (
 	"acquired/client"
 	"acquired/server"
 	"acquired/server/pki"
-	"acquired/server/token"
+	"acquired/server/seal"
 )
 
 // ClusterID is the cluster of a test that names none.
@@ -43,10 +42,12 @@ type Cluster struct {
 	options   Options
 	authority *pki.Authority
 	operator  pki.Pair
-	tokenKey  ed25519.PrivateKey
+	kek       seal.KEK
 	dir       string
 	nodes     map[string]*server.Node
 	left      map[string]chan struct{}
+	// asOperator is nil until it is asked for.
+	asOperator *client.Client
 }
 
 // Start starts a cluster and waits until every node can serve. It is stopped
@@ -67,12 +68,8 @@ func Start(t testing.TB, o Options) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := token.NewKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &Cluster{
-		Network: newNetwork(), t: t, options: o, authority: authority, operator: operator, tokenKey: key,
+		Network: newNetwork(), t: t, options: o, authority: authority, operator: operator, kek: seal.NewKEK(),
 		dir: t.TempDir(), nodes: make(map[string]*server.Node), left: make(map[string]chan struct{}),
 	}
 	t.Cleanup(c.stopAll)
@@ -106,8 +103,8 @@ func (c *Cluster) DataDir(id string) string { return filepath.Join(c.dir, id) }
 // Authority is the authority that the nodes trust.
 func (c *Cluster) Authority() *pki.Authority { return c.authority }
 
-// TokenKey signs the tokens that the nodes accept.
-func (c *Cluster) TokenKey() ed25519.PrivateKey { return c.tokenKey }
+// KeyEncryptionKey wraps the root key of the cluster.
+func (c *Cluster) KeyEncryptionKey() seal.KEK { return c.kek }
 
 // StartNode starts a node, again or for the first time.
 func (c *Cluster) StartNode(id string) {
@@ -129,7 +126,7 @@ func (c *Cluster) TryStartNode(id string) error {
 		c.t.Fatal(err)
 	}
 	config := server.Config{
-		Node: id, Cluster: c.options.Cluster, DataDir: c.DataDir(id), Listen: Address(id), Credentials: credentials, TokenKey: c.tokenKey,
+		Node: id, Cluster: c.options.Cluster, DataDir: c.DataDir(id), Listen: Address(id), Credentials: credentials, KeyEncryptionKey: c.kek,
 		Peers:        func(node string) (string, bool) { return Address(node), true },
 		ListenFunc:   c.listen,
 		DialFunc:     c.dialFrom(id),

@@ -3,11 +3,12 @@ package token
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -19,51 +20,89 @@ import (
 	"acquired/proto/fault"
 )
 
-// now is in the middle of a second, as clocks are.
-var now = time.Date(2031, time.March, 1, 12, 0, 0, 600_000_000, time.UTC)
+// now is in the middle of a second, as clocks are; second is its start.
+var (
+	now    = time.Date(2031, time.March, 1, 12, 0, 0, 600_000_000, time.UTC)
+	second = now.Truncate(time.Second)
+)
 
-// seedReader makes keys that are the same in every run.
-type seedReader byte
-
-func (r seedReader) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(r)
-	}
-	return len(p), nil
+// signer gives a key that is the same in every run.
+func signer(seed byte) SigningKey {
+	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	return SigningKey{ID: KeyID(private.Public().(ed25519.PublicKey)), Private: private}
 }
 
-func newKey(t testing.TB, seed byte) ed25519.PrivateKey {
+func public(key SigningKey) ed25519.PublicKey { return key.Private.Public().(ed25519.PublicKey) }
+
+// known gives the keys of the seeds as a state that holds them would.
+func known(seeds ...byte) func(id string) (ed25519.PublicKey, bool) {
+	keys := map[string]ed25519.PublicKey{}
+	for _, seed := range seeds {
+		keys[signer(seed).ID] = public(signer(seed))
+	}
+	return func(id string) (ed25519.PublicKey, bool) {
+		key, ok := keys[id]
+		return key, ok
+	}
+}
+
+func newVerifier(t testing.TB, cluster string) *Verifier {
 	t.Helper()
-	key, err := NewKey(seedReader(seed))
+	verifier, err := NewVerifier(cluster)
 	if err != nil {
-		t.Fatalf("new key: %v", err)
+		t.Fatalf("new verifier: %v", err)
 	}
-	return key
+	return verifier
 }
 
-func newIssuer(t testing.TB, cluster string, seed byte) *Issuer {
+const (
+	goodID    = "00112233445566778899aabbccddeeff"
+	goodActor = "ffeeddccbbaa99887766554433221100"
+)
+
+// identity gives claims as a login makes them.
+func identity() Claims {
+	return Claims{
+		ID: goodID, Subject: "/workload/hpe/train", IssuedAt: second, ExpiresAt: second.Add(time.Hour),
+		Born: 17, Epoch: 2, Method: "ssh",
+	}
+}
+
+// delegation gives claims to be shown to a service that keeps data.
+func delegation(roles ...string) Claims {
+	claims := identity()
+	claims.Delegated = true
+	claims.Roles = roles
+	claims.Node = "/data/hpe/images"
+	return claims
+}
+
+// vouched gives claims with as many actors.
+func vouched(actors int) Claims {
+	claims := identity()
+	claims.Method = "vouch"
+	for n := range actors {
+		claims.Actors = append(claims.Actors, Actor{Subject: fmt.Sprintf("/user/hpe/%d", n), Born: uint64(n), Epoch: 1, Session: goodActor})
+	}
+	return claims
+}
+
+// signed gives the token of the cluster demo that the key 1 signs.
+func signed(t testing.TB, claims Claims) string {
 	t.Helper()
-	issuer, err := NewIssuer(cluster, newKey(t, seed))
+	token, err := Sign("demo", signer(1), claims)
 	if err != nil {
-		t.Fatalf("new issuer: %v", err)
+		t.Fatalf("sign: %v", err)
 	}
-	return issuer
+	return token
 }
 
-func issue(t testing.TB, issuer *Issuer, subject string, grants ...Grant) (string, Claims) {
+// checkFault checks that err is an Unauthenticated fault for the reason, and
+// that it repeats no part of the token.
+func checkFault(t *testing.T, err error, token, reason string) {
 	t.Helper()
-	token, claims, err := issuer.Issue(subject, grants, 0, now)
-	if err != nil {
-		t.Fatalf("issue: %v", err)
-	}
-	return token, claims
-}
-
-func checkRefused(t *testing.T, issuer *Issuer, token string, at time.Time, reason string) {
-	t.Helper()
-	claims, err := issuer.Verify(token, at)
 	if !errors.Is(err, fault.Unauthenticated) {
-		t.Fatalf("got claims %v and error %v, want an unauthenticated fault", claims, err)
+		t.Fatalf("got error %v, want an unauthenticated fault", err)
 	}
 	if !strings.Contains(err.Error(), reason) {
 		t.Errorf("got reason %q, want one with %q", err, reason)
@@ -75,50 +114,63 @@ func checkRefused(t *testing.T, issuer *Issuer, token string, at time.Time, reas
 	}
 }
 
+// checkRefused verifies the token where the key 1 is known.
+func checkRefused(t *testing.T, verifier *Verifier, token string, at time.Time, reason string) {
+	t.Helper()
+	claims, err := verifier.Verify(token, at, known(1))
+	if err == nil {
+		t.Fatalf("got claims %+v, want a fault", claims)
+	}
+	checkFault(t, err, token, reason)
+}
+
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	many := make([]Grant, MaxGrants)
+	many := make([]string, MaxRoles)
 	for n := range many {
-		many[n] = Grant{Operation: "Read", Path: fmt.Sprintf("/data/hpe/%d", n)}
+		many[n] = fmt.Sprintf("/role/hpe/%d", n)
 	}
-	tests := []struct {
-		name     string
-		subject  string
-		grants   []Grant
-		lifetime time.Duration
-		expires  time.Duration
-	}{
-		{"no grants", "/workload/hpe/train", nil, 0, time.Hour},
-		{"shortest", "/workload/hpe/train", nil, time.Second, time.Second},
-		{"part of a second", "/workload/hpe/train", nil, 1900 * time.Millisecond, time.Second},
-		{"longest", "/workload/hpe/train", nil, 30 * 24 * time.Hour, 30 * 24 * time.Hour},
-		{"most grants", "/workload/hpe/train", many, 0, time.Hour},
-		{"strange characters", "/workload/<&>\"\\\u2028é\x00", []Grant{{"Spend", "/account/日本"}}, 0, time.Hour},
+	with := func(change func(*Claims)) Claims {
+		claims := identity()
+		change(&claims)
+		return claims
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	tests := map[string]Claims{
+		"identity":           identity(),
+		"shortest":           with(func(c *Claims) { c.ExpiresAt = c.IssuedAt.Add(MinLifetime) }),
+		"longest":            with(func(c *Claims) { c.ExpiresAt = c.IssuedAt.Add(MaxLifetime) }),
+		"largest numbers":    with(func(c *Claims) { c.Born, c.Epoch = math.MaxUint64, math.MaxUint64 }),
+		"zeros":              with(func(c *Claims) { c.Born, c.Epoch = 0, 0 }),
+		"strange characters": with(func(c *Claims) { c.Subject = "/workload/<&>\"\\\u2028é\x00" }),
+		"longest method":     with(func(c *Claims) { c.Method = strings.Repeat("a", maxMethod) }),
+		"other zone":         with(func(c *Claims) { c.IssuedAt = c.IssuedAt.In(time.FixedZone("", 3600)) }),
+		"most actors":        vouched(MaxActors),
+		"actor with a certificate": with(func(c *Claims) {
+			c.Actors = []Actor{{Subject: "/user/operator"}, {Subject: "/user/hpe/a", Born: 3, Epoch: 4, Session: goodActor}}
+		}),
+		"delegation":            delegation("/role/a", "/role/b"),
+		"delegation of nothing": delegation(),
+		"most roles":            delegation(many...),
+	}
+	for name, claims := range tests {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			issuer := newIssuer(t, "demo", 1)
-			token, issued, err := issuer.Issue(test.subject, test.grants, test.lifetime, now)
-			if err != nil {
-				t.Fatalf("issue: %v", err)
-			}
-			second := now.Truncate(time.Second)
-			want := Claims{
-				ID: issued.ID, Subject: test.subject, Audience: "acquired:demo",
-				IssuedAt: second, ExpiresAt: second.Add(test.expires), Grants: test.grants,
-			}
-			if diff := cmp.Diff(want, issued); diff != "" {
-				t.Errorf("issued claims (-want +got):\n%s", diff)
-			}
+			verifier := newVerifier(t, "demo")
+			token := signed(t, claims)
+			want := claims
+			want.KeyID, want.Audience = signer(1).ID, "acquired:demo"
 			for _, what := range []string{"parsed", "cached"} {
-				verified, err := issuer.Verify(token, now)
+				got, err := verifier.Verify(token, now, known(1))
 				if err != nil {
 					t.Fatalf("verify %s: %v", what, err)
 				}
-				if diff := cmp.Diff(want, verified); diff != "" {
+				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s claims (-want +got):\n%s", what, diff)
 				}
+			}
+			// What Verify gives can be signed as it is.
+			if again := signed(t, want); again != token {
+				t.Errorf("got another token for the claims of this one:\n%s\n%s", again, token)
 			}
 		})
 	}
@@ -128,73 +180,92 @@ func TestRoundTrip(t *testing.T) {
 // the documentation of the format says.
 func TestTokenIsStandard(t *testing.T) {
 	t.Parallel()
-	key := newKey(t, 1)
-	issuer := newIssuer(t, "demo", 1)
-	token, claims := issue(t, issuer, "/workload/hpe/train", Grant{"Read", "/data/hpe"})
-
-	parsed, err := jwt.Parse(token, func(*jwt.Token) (any, error) { return key.Public(), nil },
+	claims := delegation("/role/a")
+	claims.Actors = vouched(2).Actors
+	claims.Actors[1].Session = ""
+	parsed, err := jwt.Parse(signed(t, claims), func(*jwt.Token) (any, error) { return public(signer(1)), nil },
 		jwt.WithValidMethods([]string{"EdDSA"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 		jwt.WithIssuer("acquired:demo"), jwt.WithAudience("acquired:demo"),
 		jwt.WithTimeFunc(func() time.Time { return now }))
 	if err != nil {
 		t.Fatalf("parse: %v", err)
 	}
-	sum := sha256.Sum256(key.Public().(ed25519.PublicKey))
-	wantHeader := map[string]any{"alg": "EdDSA", "typ": "acquired+jwt", "kid": hex.EncodeToString(sum[:])[:16]}
+	wantHeader := map[string]any{"alg": "EdDSA", "typ": "acquired-delegation+jwt", "kid": signer(1).ID}
 	if diff := cmp.Diff(wantHeader, parsed.Header); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
 	wantClaims := jwt.MapClaims{
-		"iss": "acquired:demo", "aud": "acquired:demo", "sub": "/workload/hpe/train", "jti": claims.ID,
+		"iss": "acquired:demo", "aud": "acquired:demo", "sub": "/workload/hpe/train", "jti": goodID,
 		"iat": float64(now.Unix()), "exp": float64(now.Unix() + 3600),
-		"grants": []any{map[string]any{"operation": "Read", "path": "/data/hpe"}},
+		"born": 17.0, "epoch": 2.0, "amr": []any{"ssh"}, "roles": []any{"/role/a"}, "node": "/data/hpe/images",
+		"act": map[string]any{
+			"sub": "/user/hpe/0", "born": 0.0, "epoch": 1.0, "sid": goodActor,
+			"act": map[string]any{"sub": "/user/hpe/1", "born": 1.0, "epoch": 1.0},
+		},
 	}
 	if diff := cmp.Diff(wantClaims, parsed.Claims); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
 }
 
-func TestTokenIDs(t *testing.T) {
+func TestNewID(t *testing.T) {
 	t.Parallel()
-	issuer := newIssuer(t, "demo", 1)
 	seen := map[string]bool{}
 	for range 100 {
-		_, claims := issue(t, issuer, "/workload/hpe/train")
-		if id, err := hex.DecodeString(claims.ID); err != nil || len(id) != 16 {
-			t.Fatalf("got id %q, want 128 bits in hexadecimal", claims.ID)
+		id := NewID()
+		if data, err := hex.DecodeString(id); err != nil || len(data) != 16 || !isID(id) {
+			t.Fatalf("got id %q, want 128 bits in hexadecimal", id)
 		}
-		if seen[claims.ID] {
-			t.Fatalf("id %s was given twice", claims.ID)
+		if seen[id] {
+			t.Fatalf("id %s was given twice", id)
 		}
-		seen[claims.ID] = true
+		seen[id] = true
 	}
 }
 
-func TestIssueRefuses(t *testing.T) {
+func TestSignRefuses(t *testing.T) {
 	t.Parallel()
-	grant := Grant{"Read", "/data/hpe"}
 	tests := []struct {
-		name     string
-		subject  string
-		grants   []Grant
-		lifetime time.Duration
-		reason   string
+		name   string
+		change func(*Claims)
+		reason string
 	}{
-		{"no subject", "", nil, 0, "subject is empty"},
-		{"subject that is no text", "/workload/\xff", nil, 0, "not UTF-8"},
-		{"too many grants", "/workload/a", make([]Grant, MaxGrants+1), 0, "65 grants, over the limit of 64"},
-		{"grant of no operation", "/workload/a", []Grant{grant, {"", "/data"}}, 0, "operation of token grant 2 is empty"},
-		{"grant of no path", "/workload/a", []Grant{{"Read", ""}}, 0, "path of token grant 1 is empty"},
-		{"grant that is no text", "/workload/a", []Grant{{"Read", "/\xc3("}}, 0, "not UTF-8"},
-		{"negative lifetime", "/workload/a", nil, -time.Hour, "lifetime of -1h0m0s"},
-		{"too short", "/workload/a", nil, time.Second - 1, "not between 1s and 720h0m0s"},
-		{"too long", "/workload/a", nil, MaxLifetime + 1, "not between 1s and 720h0m0s"},
-		{"too large", "/workload/" + strings.Repeat("a", 12<<10), nil, 0, "over the limit of 16384"},
+		{"no id", func(c *Claims) { c.ID = "" }, "id is not 32"},
+		{"id in upper case", func(c *Claims) { c.ID = strings.ToUpper(goodID) }, "id is not 32"},
+		{"no subject", func(c *Claims) { c.Subject = "" }, "subject is empty"},
+		{"subject that is no text", func(c *Claims) { c.Subject = "/workload/\xff" }, "not UTF-8"},
+		{"subject with broken text replaced", func(c *Claims) { c.Subject = "/workload/\ufffd" }, "not UTF-8"},
+		{"no method", func(c *Claims) { c.Method = "" }, "method is not"},
+		{"method in upper case", func(c *Claims) { c.Method = "SSH" }, "method is not"},
+		{"long method", func(c *Claims) { c.Method = strings.Repeat("a", maxMethod+1) }, "method is not"},
+		{"no times", func(c *Claims) { c.IssuedAt, c.ExpiresAt = time.Time{}, time.Time{} }, "times are not"},
+		{"no expiry", func(c *Claims) { c.ExpiresAt = time.Time{} }, "lifetime is not between"},
+		{"issued within a second", func(c *Claims) { c.IssuedAt = now }, "whole seconds"},
+		{"expires within a second", func(c *Claims) { c.ExpiresAt = now.Add(time.Hour) }, "whole seconds"},
+		{"issued before 1970", func(c *Claims) { c.IssuedAt = time.Unix(0, 0) }, "after 1970"},
+		{"expires after the year 9999", func(c *Claims) {
+			c.IssuedAt, c.ExpiresAt = time.Unix(maxUnix, 0), time.Unix(maxUnix+1, 0)
+		}, "before the year 10000"},
+		{"expires when issued", func(c *Claims) { c.ExpiresAt = c.IssuedAt }, "lifetime is not between 1s and 12h0m0s"},
+		{"lives too long", func(c *Claims) { c.ExpiresAt = c.IssuedAt.Add(MaxLifetime + time.Second) }, "lifetime is not between 1s and 12h0m0s"},
+		{"too many actors", func(c *Claims) { c.Actors = vouched(MaxActors + 1).Actors }, "more actors than the limit of 4"},
+		{"actor of no subject", func(c *Claims) { c.Actors = []Actor{{Subject: "/user/a"}, {}} }, "subject of actor 2 is empty"},
+		{"actor with another session", func(c *Claims) { c.Actors = []Actor{{Subject: "/user/a", Session: "1"}} }, "session of actor 1"},
+		{"roles of an identity", func(c *Claims) { c.Roles = []string{"/role/a"} }, "without being delegated"},
+		{"node of an identity", func(c *Claims) { c.Node = "/data" }, "without being delegated"},
+		{"delegation without node", func(c *Claims) { c.Delegated = true }, "node is empty"},
+		{"too many roles", func(c *Claims) { *c = delegation(make([]string, MaxRoles+1)...) }, "65 roles, over the limit of 64"},
+		{"role of no name", func(c *Claims) { *c = delegation("/role/a", "") }, "role 2 is empty"},
+		{"another key", func(c *Claims) { c.KeyID = signer(2).ID }, "names another key"},
+		{"another audience", func(c *Claims) { c.Audience = "acquired:other" }, "audience is not acquired:demo"},
+		{"too large", func(c *Claims) { c.Subject = "/workload/" + strings.Repeat("a", 12<<10) }, "over the limit of 16384"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			token, _, err := newIssuer(t, "demo", 1).Issue(test.subject, test.grants, test.lifetime, now)
+			claims := identity()
+			test.change(&claims)
+			token, err := Sign("demo", signer(1), claims)
 			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), test.reason) {
 				t.Errorf("got error %v, want an invalid fault with %q", err, test.reason)
 			}
@@ -205,55 +276,51 @@ func TestIssueRefuses(t *testing.T) {
 	}
 }
 
-func TestValidity(t *testing.T) {
+func TestSignRefusesKeys(t *testing.T) {
 	t.Parallel()
-	issuer := newIssuer(t, "demo", 1)
-	token, claims := issue(t, issuer, "/workload/hpe/train")
-
-	checkRefused(t, issuer, token, claims.IssuedAt.Add(-5*time.Second-1), "in the future")
-	checkRefused(t, issuer, token, claims.ExpiresAt, "expired")
-	for _, at := range []time.Time{claims.IssuedAt.Add(-5 * time.Second), now, claims.ExpiresAt.Add(-1)} {
-		if _, err := issuer.Verify(token, at); err != nil {
-			t.Errorf("verify at %s: %v", at, err)
-		}
+	good := signer(1)
+	keys := map[string]SigningKey{
+		"none":       {},
+		"no id":      {Private: good.Private},
+		"other id":   {ID: signer(2).ID, Private: good.Private},
+		"no private": {ID: good.ID},
+		"short":      {ID: good.ID, Private: good.Private[:32]},
+		"low order":  {Private: make([]byte, ed25519.PrivateKeySize)},
 	}
-	// It is in the cache now.
-	checkRefused(t, issuer, token, claims.IssuedAt.Add(-5*time.Second-1), "in the future")
-	checkRefused(t, issuer, token, claims.ExpiresAt, "expired")
+	for name, key := range keys {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if token, err := Sign("demo", key, identity()); err == nil || token != "" {
+				t.Errorf("got token %q and error %v, want an error alone", token, err)
+			}
+		})
+	}
+	if token, err := Sign("", good, identity()); !errors.Is(err, fault.Invalid) || token != "" {
+		t.Errorf("no cluster: got token %q and error %v, want an invalid fault", token, err)
+	}
 }
 
-func TestForeignIssuers(t *testing.T) {
+func TestNewVerifierRefuses(t *testing.T) {
 	t.Parallel()
-	token, _ := issue(t, newIssuer(t, "demo", 1), "/workload/hpe/train")
-	checkRefused(t, newIssuer(t, "demo", 2), token, now, "names another key")
-	checkRefused(t, newIssuer(t, "other", 1), token, now, "issuer is not acquired:other")
-}
-
-func TestNewIssuerRefuses(t *testing.T) {
-	t.Parallel()
-	if _, err := NewIssuer("", newKey(t, 1)); err == nil {
-		t.Error("got an issuer of no cluster, want an error")
-	}
-	for _, size := range []int{0, 32, 65} {
-		if _, err := NewIssuer("demo", make([]byte, size)); err == nil {
-			t.Errorf("got an issuer with a key of %d bytes, want an error", size)
-		}
+	if _, err := NewVerifier(""); err == nil {
+		t.Error("got a verifier of no cluster, want an error")
 	}
 }
 
 func TestVerifyFromManyGoroutines(t *testing.T) {
 	t.Parallel()
-	issuer := newIssuer(t, "demo", 1)
+	verifier := newVerifier(t, "demo")
 	var tokens []string
 	for n := range 8 {
-		token, _ := issue(t, issuer, fmt.Sprintf("/workload/%d", n))
-		tokens = append(tokens, token)
+		claims := identity()
+		claims.Subject = fmt.Sprintf("/workload/%d", n)
+		tokens = append(tokens, signed(t, claims))
 	}
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
 			for n := range 80 {
-				claims, err := issuer.Verify(tokens[n%8], now)
+				claims, err := verifier.Verify(tokens[n%8], now, known(1))
 				if want := fmt.Sprintf("/workload/%d", n%8); err != nil || claims.Subject != want {
 					t.Errorf("got subject %q and error %v, want %q", claims.Subject, err, want)
 				}
@@ -261,30 +328,56 @@ func TestVerifyFromManyGoroutines(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := len(issuer.verified.order); got != 8 {
+	if got := len(verifier.own.order); got != 8 {
 		t.Errorf("got %d tokens in the cache, want 8", got)
 	}
 }
 
-func TestSecretsAreNotLogged(t *testing.T) {
+func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
-	issuer := newIssuer(t, "demo", 1)
-	token, claims := issue(t, issuer, "/workload/hpe/train")
-	if _, err := issuer.Verify(token, now); err != nil {
+	token := signed(t, identity())
+	claims, err := newVerifier(t, "demo").Verify(token, now, known(1))
+	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
-		slog.New(handler).LogAttrs(t.Context(), slog.LevelInfo, "issued", slog.Any("issuer", issuer), slog.Any("claims", claims))
+	secret := []byte("a secret of at least 32 bytes, as it must be")
+	trusted := Outside{Issuer: "https://issuer.example", Audience: "demo", Keys: parseKeys(t, HS256, secret)}
+	nested := struct{ outside Outside }{trusted}
+
+	var shown bytes.Buffer
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&shown, nil), slog.NewJSONHandler(&shown, nil)} {
+		slog.New(handler).LogAttrs(t.Context(), slog.LevelInfo, "signed",
+			slog.Any("claims", claims), slog.Any("none", Keys{}), slog.Any("outsider", OutsideClaims{ID: "9", Subject: "alice"}), slog.Any("key", signer(1)), slog.Any("outside", trusted), slog.Any("keys", trusted.Keys))
 	}
-	signature := token[strings.LastIndexByte(token, '.')+1:]
-	key := strings.Trim(fmt.Sprint([]byte(newKey(t, 1))), "[]")
-	for _, secret := range []string{signature, key} {
-		if strings.Contains(log.String(), secret) {
-			t.Errorf("log holds a secret:\n%s", log.String())
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
+		fmt.Fprintf(&shown, verb+verb+verb, signer(1), trusted.Keys, trusted)
+	}
+	// Package fmt cannot call the methods of what is in an unexported field.
+	fmt.Fprintf(&shown, "%v %+v %#v", nested, nested, nested)
+	encoded, err := json.Marshal([]any{signer(1), trusted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown.Write(encoded)
+
+	private := signer(1).Private
+	for name, hidden := range map[string]string{
+		"signature":        token[strings.LastIndexByte(token, '.')+1:],
+		"key as numbers":   strings.Trim(fmt.Sprint([]byte(private[:8])), "[]"),
+		"key in Go":        strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(private[:8])), "[]byte{"), "}"),
+		"key in base 16":   hex.EncodeToString(private[:8]),
+		"secret":           string(secret[:8]),
+		"secret as number": strings.Trim(fmt.Sprint(secret[:8]), "[]"),
+		"secret in base16": hex.EncodeToString(secret[:8]),
+	} {
+		if strings.Contains(shown.String(), hidden) {
+			t.Errorf("%s is shown:\n%s", name, shown.String())
 		}
 	}
-	if got := strings.Count(log.String(), claims.ID); got != 2 {
-		t.Errorf("log names the token %d times, want 2:\n%s", got, log.String())
+	if got := strings.Count(shown.String(), claims.ID); got != 2 {
+		t.Errorf("the session is named %d times, want 2:\n%s", got, shown.String())
+	}
+	if !strings.Contains(shown.String(), "HS256 keys: 1") || !strings.Contains(shown.String(), signer(1).ID) {
+		t.Errorf("keys are not described:\n%s", shown.String())
 	}
 }

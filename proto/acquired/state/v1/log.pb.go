@@ -10,6 +10,7 @@
 package statev1
 
 import (
+	v1 "acquired/proto/acquired/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -150,14 +151,33 @@ func (x *Command) GetBody() []byte {
 }
 
 // Caller is who a command is from, as the node that received the call proved it.
+// What it proved is checked again against the state in which it is used.
 type Caller struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A path: "/user/operator", "/workload/scheduler", or "/system" for the cluster itself.
 	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
 	// Set for certificates of the role operator.
 	Operator bool `protobuf:"varint,2,opt,name=operator,proto3" json:"operator,omitempty"`
-	// What the token of a workload allows.
-	Grants        []*Grant `protobuf:"bytes,3,rep,name=grants,proto3" json:"grants,omitempty"`
+	// What the proof was: "certificate", "ssh", "vouch", "issuer", or "none" for a
+	// name alone.
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// When the proof was made and when it ends, in nanoseconds since 1970; 0 is
+	// not known and never.
+	IssuedUnixNanos  int64 `protobuf:"varint,4,opt,name=issued_unix_nanos,json=issuedUnixNanos,proto3" json:"issued_unix_nanos,omitempty"`
+	ExpiresUnixNanos int64 `protobuf:"varint,5,opt,name=expires_unix_nanos,json=expiresUnixNanos,proto3" json:"expires_unix_nanos,omitempty"`
+	// Of a credential of the cluster: the index at which its subject was created,
+	// the subject's epoch, the session and the key that signed it.
+	Born    uint64 `protobuf:"varint,6,opt,name=born,proto3" json:"born,omitempty"`
+	Epoch   uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Session string `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
+	Key     string `protobuf:"bytes,9,opt,name=key,proto3" json:"key,omitempty"`
+	// Who vouched, newest first.
+	Actors []*Actor `protobuf:"bytes,10,rep,name=actors,proto3" json:"actors,omitempty"`
+	// Of a token of an outside issuer: its name, the index at which it was last
+	// changed, and the scopes of the token.
+	Issuer        string   `protobuf:"bytes,11,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	IssuerIndex   uint64   `protobuf:"varint,12,opt,name=issuer_index,json=issuerIndex,proto3" json:"issuer_index,omitempty"`
+	Scopes        []string `protobuf:"bytes,13,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,35 +226,110 @@ func (x *Caller) GetOperator() bool {
 	return false
 }
 
-func (x *Caller) GetGrants() []*Grant {
+func (x *Caller) GetMethod() string {
 	if x != nil {
-		return x.Grants
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Caller) GetIssuedUnixNanos() int64 {
+	if x != nil {
+		return x.IssuedUnixNanos
+	}
+	return 0
+}
+
+func (x *Caller) GetExpiresUnixNanos() int64 {
+	if x != nil {
+		return x.ExpiresUnixNanos
+	}
+	return 0
+}
+
+func (x *Caller) GetBorn() uint64 {
+	if x != nil {
+		return x.Born
+	}
+	return 0
+}
+
+func (x *Caller) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Caller) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Caller) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Caller) GetActors() []*Actor {
+	if x != nil {
+		return x.Actors
 	}
 	return nil
 }
 
-type Grant struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operation     string                 `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
-	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+func (x *Caller) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Caller) GetIssuerIndex() uint64 {
+	if x != nil {
+		return x.IssuerIndex
+	}
+	return 0
+}
+
+func (x *Caller) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+// Actor is a principal that vouched for a caller, and what it was then.
+type Actor struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Principal string                 `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// 0 is an operator, who need not be in the tree.
+	Born  uint64 `protobuf:"varint,2,opt,name=born,proto3" json:"born,omitempty"`
+	Epoch uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Empty is a certificate.
+	Session       string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Grant) Reset() {
-	*x = Grant{}
+func (x *Actor) Reset() {
+	*x = Actor{}
 	mi := &file_acquired_state_v1_log_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Grant) String() string {
+func (x *Actor) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Grant) ProtoMessage() {}
+func (*Actor) ProtoMessage() {}
 
-func (x *Grant) ProtoReflect() protoreflect.Message {
+func (x *Actor) ProtoReflect() protoreflect.Message {
 	mi := &file_acquired_state_v1_log_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -246,21 +341,35 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
-func (*Grant) Descriptor() ([]byte, []int) {
+// Deprecated: Use Actor.ProtoReflect.Descriptor instead.
+func (*Actor) Descriptor() ([]byte, []int) {
 	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *Grant) GetOperation() string {
+func (x *Actor) GetPrincipal() string {
 	if x != nil {
-		return x.Operation
+		return x.Principal
 	}
 	return ""
 }
 
-func (x *Grant) GetPath() string {
+func (x *Actor) GetBorn() uint64 {
 	if x != nil {
-		return x.Path
+		return x.Born
+	}
+	return 0
+}
+
+func (x *Actor) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Actor) GetSession() string {
+	if x != nil {
+		return x.Session
 	}
 	return ""
 }
@@ -530,11 +639,298 @@ func (*RaiseFormatResponse) Descriptor() ([]byte, []int) {
 	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{9}
 }
 
+// PutRootKeyRequest keeps the cluster's root key, wrapped by a key that is in no
+// log.
+type PutRootKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The id of the key that wraps it.
+	KeyEncryptionKey string `protobuf:"bytes,2,opt,name=key_encryption_key,json=keyEncryptionKey,proto3" json:"key_encryption_key,omitempty"`
+	Wrapped          []byte `protobuf:"bytes,3,opt,name=wrapped,proto3" json:"wrapped,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *PutRootKeyRequest) Reset() {
+	*x = PutRootKeyRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutRootKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutRootKeyRequest) ProtoMessage() {}
+
+func (x *PutRootKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutRootKeyRequest.ProtoReflect.Descriptor instead.
+func (*PutRootKeyRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PutRootKeyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PutRootKeyRequest) GetKeyEncryptionKey() string {
+	if x != nil {
+		return x.KeyEncryptionKey
+	}
+	return ""
+}
+
+func (x *PutRootKeyRequest) GetWrapped() []byte {
+	if x != nil {
+		return x.Wrapped
+	}
+	return nil
+}
+
+type PutRootKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutRootKeyResponse) Reset() {
+	*x = PutRootKeyResponse{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutRootKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutRootKeyResponse) ProtoMessage() {}
+
+func (x *PutRootKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutRootKeyResponse.ProtoReflect.Descriptor instead.
+func (*PutRootKeyResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{11}
+}
+
+// PutSigningKeyRequest adds a key that signs credentials.
+type PutSigningKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its RFC 7638 thumbprint.
+	Id     string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Public []byte `protobuf:"bytes,2,opt,name=public,proto3" json:"public,omitempty"`
+	// The private key, sealed under the root key.
+	Sealed  []byte `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	RootKey string `protobuf:"bytes,4,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	// Log time from which it signs, and from which on what it signed is refused.
+	ActiveUnixNanos  int64 `protobuf:"varint,5,opt,name=active_unix_nanos,json=activeUnixNanos,proto3" json:"active_unix_nanos,omitempty"`
+	ExpiresUnixNanos int64 `protobuf:"varint,6,opt,name=expires_unix_nanos,json=expiresUnixNanos,proto3" json:"expires_unix_nanos,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *PutSigningKeyRequest) Reset() {
+	*x = PutSigningKeyRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutSigningKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutSigningKeyRequest) ProtoMessage() {}
+
+func (x *PutSigningKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutSigningKeyRequest.ProtoReflect.Descriptor instead.
+func (*PutSigningKeyRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PutSigningKeyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PutSigningKeyRequest) GetPublic() []byte {
+	if x != nil {
+		return x.Public
+	}
+	return nil
+}
+
+func (x *PutSigningKeyRequest) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *PutSigningKeyRequest) GetRootKey() string {
+	if x != nil {
+		return x.RootKey
+	}
+	return ""
+}
+
+func (x *PutSigningKeyRequest) GetActiveUnixNanos() int64 {
+	if x != nil {
+		return x.ActiveUnixNanos
+	}
+	return 0
+}
+
+func (x *PutSigningKeyRequest) GetExpiresUnixNanos() int64 {
+	if x != nil {
+		return x.ExpiresUnixNanos
+	}
+	return 0
+}
+
+type PutSigningKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutSigningKeyResponse) Reset() {
+	*x = PutSigningKeyResponse{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutSigningKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutSigningKeyResponse) ProtoMessage() {}
+
+func (x *PutSigningKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutSigningKeyResponse.ProtoReflect.Descriptor instead.
+func (*PutSigningKeyResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{13}
+}
+
+// RecordIssuerRequest is PutIssuerRequest as a node checked it: a secret is
+// sealed.
+type RecordIssuerRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Issuer *v1.Issuer             `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// A JWK Set; for HS256 the sealed secret.
+	Keys []byte `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	// The root key under which the secret is sealed; empty for public keys.
+	RootKey       string `protobuf:"bytes,3,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordIssuerRequest) Reset() {
+	*x = RecordIssuerRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordIssuerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordIssuerRequest) ProtoMessage() {}
+
+func (x *RecordIssuerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordIssuerRequest.ProtoReflect.Descriptor instead.
+func (*RecordIssuerRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RecordIssuerRequest) GetIssuer() *v1.Issuer {
+	if x != nil {
+		return x.Issuer
+	}
+	return nil
+}
+
+func (x *RecordIssuerRequest) GetKeys() []byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *RecordIssuerRequest) GetRootKey() string {
+	if x != nil {
+		return x.RootKey
+	}
+	return ""
+}
+
 var File_acquired_state_v1_log_proto protoreflect.FileDescriptor
 
 const file_acquired_state_v1_log_proto_rawDesc = "" +
 	"\n" +
-	"\x1bacquired/state/v1/log.proto\x12\x11acquired.state.v1\"^\n" +
+	"\x1bacquired/state/v1/log.proto\x12\x11acquired.state.v1\x1a\x1aacquired/v1/identity.proto\"^\n" +
 	"\x05Entry\x12\x1d\n" +
 	"\n" +
 	"unix_nanos\x18\x01 \x01(\x03R\tunixNanos\x126\n" +
@@ -544,14 +940,27 @@ const file_acquired_state_v1_log_proto_rawDesc = "" +
 	"\x06caller\x18\x02 \x01(\v2\x19.acquired.state.v1.CallerR\x06caller\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x12\n" +
-	"\x04body\x18\x04 \x01(\fR\x04body\"t\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\"\x8f\x03\n" +
 	"\x06Caller\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x1a\n" +
-	"\boperator\x18\x02 \x01(\bR\boperator\x120\n" +
-	"\x06grants\x18\x03 \x03(\v2\x18.acquired.state.v1.GrantR\x06grants\"9\n" +
-	"\x05Grant\x12\x1c\n" +
-	"\toperation\x18\x01 \x01(\tR\toperation\x12\x12\n" +
-	"\x04path\x18\x02 \x01(\tR\x04path\"j\n" +
+	"\boperator\x18\x02 \x01(\bR\boperator\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12*\n" +
+	"\x11issued_unix_nanos\x18\x04 \x01(\x03R\x0fissuedUnixNanos\x12,\n" +
+	"\x12expires_unix_nanos\x18\x05 \x01(\x03R\x10expiresUnixNanos\x12\x12\n" +
+	"\x04born\x18\x06 \x01(\x04R\x04born\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x12\x18\n" +
+	"\asession\x18\b \x01(\tR\asession\x12\x10\n" +
+	"\x03key\x18\t \x01(\tR\x03key\x120\n" +
+	"\x06actors\x18\n" +
+	" \x03(\v2\x18.acquired.state.v1.ActorR\x06actors\x12\x16\n" +
+	"\x06issuer\x18\v \x01(\tR\x06issuer\x12!\n" +
+	"\fissuer_index\x18\f \x01(\x04R\vissuerIndex\x12\x16\n" +
+	"\x06scopes\x18\r \x03(\tR\x06scopes\"i\n" +
+	"\x05Actor\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x12\n" +
+	"\x04born\x18\x02 \x01(\x04R\x04born\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
+	"\asession\x18\x04 \x01(\tR\asession\"j\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x123\n" +
@@ -563,7 +972,24 @@ const file_acquired_state_v1_log_proto_rawDesc = "" +
 	"\fTickResponse\",\n" +
 	"\x12RaiseFormatRequest\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\"\x15\n" +
-	"\x13RaiseFormatResponseB*Z(acquired/proto/acquired/state/v1;statev1b\x06proto3"
+	"\x13RaiseFormatResponse\"k\n" +
+	"\x11PutRootKeyRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
+	"\x12key_encryption_key\x18\x02 \x01(\tR\x10keyEncryptionKey\x12\x18\n" +
+	"\awrapped\x18\x03 \x01(\fR\awrapped\"\x14\n" +
+	"\x12PutRootKeyResponse\"\xcb\x01\n" +
+	"\x14PutSigningKeyRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06public\x18\x02 \x01(\fR\x06public\x12\x16\n" +
+	"\x06sealed\x18\x03 \x01(\fR\x06sealed\x12\x19\n" +
+	"\broot_key\x18\x04 \x01(\tR\arootKey\x12*\n" +
+	"\x11active_unix_nanos\x18\x05 \x01(\x03R\x0factiveUnixNanos\x12,\n" +
+	"\x12expires_unix_nanos\x18\x06 \x01(\x03R\x10expiresUnixNanos\"\x17\n" +
+	"\x15PutSigningKeyResponse\"q\n" +
+	"\x13RecordIssuerRequest\x12+\n" +
+	"\x06issuer\x18\x01 \x01(\v2\x13.acquired.v1.IssuerR\x06issuer\x12\x12\n" +
+	"\x04keys\x18\x02 \x01(\fR\x04keys\x12\x19\n" +
+	"\broot_key\x18\x03 \x01(\tR\arootKeyB*Z(acquired/proto/acquired/state/v1;statev1b\x06proto3"
 
 var (
 	file_acquired_state_v1_log_proto_rawDescOnce sync.Once
@@ -577,29 +1003,36 @@ func file_acquired_state_v1_log_proto_rawDescGZIP() []byte {
 	return file_acquired_state_v1_log_proto_rawDescData
 }
 
-var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_acquired_state_v1_log_proto_goTypes = []any{
-	(*Entry)(nil),               // 0: acquired.state.v1.Entry
-	(*Command)(nil),             // 1: acquired.state.v1.Command
-	(*Caller)(nil),              // 2: acquired.state.v1.Caller
-	(*Grant)(nil),               // 3: acquired.state.v1.Grant
-	(*Fault)(nil),               // 4: acquired.state.v1.Fault
-	(*Detail)(nil),              // 5: acquired.state.v1.Detail
-	(*TickRequest)(nil),         // 6: acquired.state.v1.TickRequest
-	(*TickResponse)(nil),        // 7: acquired.state.v1.TickResponse
-	(*RaiseFormatRequest)(nil),  // 8: acquired.state.v1.RaiseFormatRequest
-	(*RaiseFormatResponse)(nil), // 9: acquired.state.v1.RaiseFormatResponse
+	(*Entry)(nil),                 // 0: acquired.state.v1.Entry
+	(*Command)(nil),               // 1: acquired.state.v1.Command
+	(*Caller)(nil),                // 2: acquired.state.v1.Caller
+	(*Actor)(nil),                 // 3: acquired.state.v1.Actor
+	(*Fault)(nil),                 // 4: acquired.state.v1.Fault
+	(*Detail)(nil),                // 5: acquired.state.v1.Detail
+	(*TickRequest)(nil),           // 6: acquired.state.v1.TickRequest
+	(*TickResponse)(nil),          // 7: acquired.state.v1.TickResponse
+	(*RaiseFormatRequest)(nil),    // 8: acquired.state.v1.RaiseFormatRequest
+	(*RaiseFormatResponse)(nil),   // 9: acquired.state.v1.RaiseFormatResponse
+	(*PutRootKeyRequest)(nil),     // 10: acquired.state.v1.PutRootKeyRequest
+	(*PutRootKeyResponse)(nil),    // 11: acquired.state.v1.PutRootKeyResponse
+	(*PutSigningKeyRequest)(nil),  // 12: acquired.state.v1.PutSigningKeyRequest
+	(*PutSigningKeyResponse)(nil), // 13: acquired.state.v1.PutSigningKeyResponse
+	(*RecordIssuerRequest)(nil),   // 14: acquired.state.v1.RecordIssuerRequest
+	(*v1.Issuer)(nil),             // 15: acquired.v1.Issuer
 }
 var file_acquired_state_v1_log_proto_depIdxs = []int32{
-	1, // 0: acquired.state.v1.Entry.commands:type_name -> acquired.state.v1.Command
-	2, // 1: acquired.state.v1.Command.caller:type_name -> acquired.state.v1.Caller
-	3, // 2: acquired.state.v1.Caller.grants:type_name -> acquired.state.v1.Grant
-	5, // 3: acquired.state.v1.Fault.details:type_name -> acquired.state.v1.Detail
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	1,  // 0: acquired.state.v1.Entry.commands:type_name -> acquired.state.v1.Command
+	2,  // 1: acquired.state.v1.Command.caller:type_name -> acquired.state.v1.Caller
+	3,  // 2: acquired.state.v1.Caller.actors:type_name -> acquired.state.v1.Actor
+	5,  // 3: acquired.state.v1.Fault.details:type_name -> acquired.state.v1.Detail
+	15, // 4: acquired.state.v1.RecordIssuerRequest.issuer:type_name -> acquired.v1.Issuer
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_acquired_state_v1_log_proto_init() }
@@ -613,7 +1046,7 @@ func file_acquired_state_v1_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_state_v1_log_proto_rawDesc), len(file_acquired_state_v1_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

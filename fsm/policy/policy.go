@@ -1,0 +1,108 @@
+// Package policy is the algebra of access: what must be held, what is held, and
+// whether the one meets the other. It knows no names but those of roles, and
+// neither tables nor time.
+//
+// A Policy is what an operation on a node needs, a Closure what a principal
+// holds. Both are values that never change, and equal ones are one pointer: the
+// same policy governs most of the tree, and principals with the same roles share
+// a closure. Whether a closure meets a policy is so a fact for ever, and is
+// remembered; there is nothing to invalidate, and no answer that could be stale.
+package policy
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// Policy is a list of role sets, of each of which one role must be held. The
+// zero value is met by everybody. No policy at all, nil, is met by nobody.
+type Policy struct {
+	id   uint32
+	sets []roleSet
+}
+
+// roleSet holds ids of roles in ascending order.
+type roleSet []uint32
+
+// Closure is the roles that a principal holds. The zero value holds none.
+type Closure struct {
+	id    uint32
+	roles []uint32 // ascending
+}
+
+// Meets says whether the closure holds a role of each set of the policy.
+func (c *Closure) Meets(p *Policy) bool {
+	if p == nil {
+		return false
+	}
+	if len(p.sets) == 0 {
+		return true
+	}
+	if met, known := recall(c.id, p.id); known {
+		return met
+	}
+	met := c.meets(p)
+	remember(c.id, p.id, met)
+	return met
+}
+
+func (c *Closure) meets(p *Policy) bool {
+	for _, set := range p.sets {
+		if !c.holdsOne(set) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Closure) holdsOne(set roleSet) bool {
+	for _, role := range set {
+		if _, ok := slices.BinarySearch(c.roles, role); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// canonical orders the sets, and leaves out those that another set implies.
+func canonical(sets []roleSet) []roleSet {
+	slices.SortFunc(sets, func(a, b roleSet) int {
+		if len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return slices.Compare(a, b)
+	})
+	var kept []roleSet
+	for _, set := range sets {
+		implied := slices.ContainsFunc(kept, func(other roleSet) bool { return contains(set, other) })
+		if !implied {
+			kept = append(kept, set)
+		}
+	}
+	return kept
+}
+
+// contains says whether every role of the other set is in the set.
+func contains(set, other roleSet) bool {
+	for _, role := range other {
+		if _, ok := slices.BinarySearch(set, role); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func appendSets(b []byte, sets []roleSet) []byte {
+	for _, set := range sets {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(set)))
+		b = appendRoles(b, set)
+	}
+	return b
+}
+
+func appendRoles(b []byte, roles []uint32) []byte {
+	for _, role := range roles {
+		b = binary.LittleEndian.AppendUint32(b, role)
+	}
+	return b
+}

@@ -1,0 +1,182 @@
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"acquired/fsm/command"
+	"acquired/fsm/identity"
+	statev1 "acquired/proto/acquired/state/v1"
+	"acquired/proto/fault"
+	"acquired/server/seal"
+	"acquired/server/token"
+)
+
+// The life of a signing key: it is published, then signs for the time of one
+// rotation, then only verifies until the last credential that it signed is over.
+const (
+	// keyPublished is how long a key is known everywhere before it signs.
+	keyPublished = time.Hour
+	// keySlack is what clocks of nodes may differ, and more.
+	keySlack = 5 * time.Minute
+
+	purposeSigningKey = "signing key"
+	purposeIssuer     = "issuer secret"
+)
+
+// keyring opens what is sealed in the state. What it has opened it keeps in
+// memory.
+type keyring struct {
+	cluster string
+	kek     seal.KEK
+
+	mu      sync.Mutex
+	root    *seal.Root
+	signing map[string]token.SigningKey
+}
+
+// rootKey gives the root key of the state.
+func (k *keyring) rootKey(v *command.Reading) (*seal.Root, error) {
+	stored, ok := identity.CurrentRootKey(v)
+	if !ok {
+		return nil, fault.Unserved(fault.Definite, "the cluster has no root key yet")
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.root != nil && k.root.ID() == stored.ID {
+		return k.root, nil
+	}
+	root, err := k.kek.Unwrap(k.cluster, seal.Wrapped{RootID: stored.ID, KEKID: stored.KeyEncryptionKey, Bytes: stored.Wrapped})
+	if err != nil {
+		return nil, fmt.Errorf("unwrap root key %s: %w", stored.ID, err)
+	}
+	k.root, k.signing = root, make(map[string]token.SigningKey)
+	return root, nil
+}
+
+// signer gives the key that signs now.
+func (k *keyring) signer(v *command.Reading, now time.Time) (token.SigningKey, identity.SigningKey, error) {
+	stored, ok := identity.Signer(v, now.UnixNano())
+	if !ok {
+		return token.SigningKey{}, stored, fault.Unserved(fault.Definite, "the cluster has no signing key yet")
+	}
+	root, err := k.rootKey(v)
+	if err != nil {
+		return token.SigningKey{}, stored, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key, ok := k.signing[stored.ID]; ok {
+		return key, stored, nil
+	}
+	private, err := root.Open(purposeSigningKey, stored.ID, stored.Sealed)
+	if err != nil {
+		return token.SigningKey{}, stored, fmt.Errorf("open signing key %s: %w", stored.ID, err)
+	}
+	key := token.SigningKey{ID: stored.ID, Private: ed25519.NewKeyFromSeed(private)}
+	clear(k.signing) // there is one signer at a time
+	k.signing[stored.ID] = key
+	return key, stored, nil
+}
+
+// keepKeys gives the cluster its root key, and a next signing key in time. Only
+// the leader does.
+func (n *Node) keepKeys(ctx context.Context) {
+	if err := n.makeKeys(); err != nil && ctx.Err() == nil {
+		n.log.LogAttrs(ctx, slog.LevelWarn, "keys were not made", slog.Any("error", err))
+	}
+}
+
+func (n *Node) makeKeys() error {
+	v := n.machine.View(command.Caller{})
+	defer v.Close()
+	if _, ok := identity.CurrentRootKey(v); !ok {
+		return n.makeRootKey()
+	}
+	now := time.Now()
+	active, wanted := n.nextKey(identity.Keys(v), now)
+	if !wanted {
+		return nil
+	}
+	root, err := n.keyring.rootKey(v)
+	if err != nil {
+		return err
+	}
+	return n.makeSigningKey(root, active)
+}
+
+// nextKey says whether a key is to be made, and from when on it is to sign: there
+// is to be one that signs now, and shortly before its time is over a next one.
+func (n *Node) nextKey(keys []identity.SigningKey, now time.Time) (active time.Time, wanted bool) {
+	var newest int64
+	for _, k := range keys {
+		if !k.Revoked {
+			newest = max(newest, k.Active)
+		}
+	}
+	rotation := n.config.Timing.KeyRotation
+	next := time.Unix(0, newest).Add(rotation)
+	switch {
+	case newest == 0 || next.Before(now):
+		return now, true
+	case now.Before(next.Add(-min(keyPublished, rotation/2))):
+		return next, false
+	}
+	return next, true
+}
+
+func (n *Node) makeRootKey() error {
+	root := seal.NewRoot(n.config.Cluster)
+	wrapped := n.config.KeyEncryptionKey.Wrap(root)
+	return n.proposeOwn(identity.PutRootKey.Name, &statev1.PutRootKeyRequest{
+		Id: wrapped.RootID, KeyEncryptionKey: wrapped.KEKID, Wrapped: wrapped.Bytes,
+	})
+}
+
+func (n *Node) makeSigningKey(root *seal.Root, active time.Time) error {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	id := token.KeyID(public)
+	sealed, err := root.Seal(purposeSigningKey, id, private.Seed())
+	if err != nil {
+		return err
+	}
+	expires := active.Add(n.config.Timing.KeyRotation + token.MaxLifetime + keySlack)
+	return n.proposeOwn(identity.PutSigningKey.Name, &statev1.PutSigningKeyRequest{
+		Id: id, Public: public, Sealed: sealed, RootKey: root.ID(),
+		ActiveUnixNanos: active.UnixNano(), ExpiresUnixNanos: expires.UnixNano(),
+	})
+}
+
+// proposeOwn makes the cluster apply a command of its own.
+func (n *Node) proposeOwn(name string, req proto.Message) error {
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return err
+	}
+	results, err := n.apply(&statev1.Entry{
+		UnixNanos: time.Now().UnixNano(),
+		Commands:  []*statev1.Command{{Name: name, Caller: &statev1.Caller{Principal: string(command.System)}, Body: body}},
+	})
+	if err != nil {
+		return err
+	}
+	return results[0].Err
+}
+
+// verifyingKey gives the public key of a signing key that is accepted.
+func verifyingKey(v *command.Reading) func(id string) (ed25519.PublicKey, bool) {
+	return func(id string) (ed25519.PublicKey, bool) {
+		k, ok := identity.Key(v, id)
+		return ed25519.PublicKey(k.Public), ok
+	}
+}
