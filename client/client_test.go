@@ -49,10 +49,15 @@ type service struct {
 	pb.UnimplementedBatchServer
 	pb.UnimplementedLedgerServer
 	pb.UnimplementedClusterServer
+	pb.UnimplementedAclServer
+	pb.UnimplementedIdentityServer
 	execute func(context.Context, *pb.BatchRequest) (*pb.BatchResponse, error)
 	balance func(context.Context, *pb.BalanceRequest) (*pb.BalanceResponse, error)
 	admit   func(context.Context, *pb.AdmitRequest) (*pb.AdmitResponse, error)
 	restore func(grpc.ClientStreamingServer[pb.SnapshotChunk, pb.RestoreSnapshotResponse]) error
+	watch   func(*pb.WatchRequest, grpc.ServerStreamingServer[pb.WatchResponse]) error
+	// inspect is nil in a service that does not know the call.
+	inspect func(context.Context) (*pb.InspectResponse, error)
 }
 
 func (s *service) Execute(ctx context.Context, r *pb.BatchRequest) (*pb.BatchResponse, error) {
@@ -69,6 +74,17 @@ func (s *service) Admit(ctx context.Context, r *pb.AdmitRequest) (*pb.AdmitRespo
 
 func (s *service) RestoreSnapshot(stream grpc.ClientStreamingServer[pb.SnapshotChunk, pb.RestoreSnapshotResponse]) error {
 	return s.restore(stream)
+}
+
+func (s *service) Watch(r *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+	return s.watch(r, stream)
+}
+
+func (s *service) Inspect(ctx context.Context, r *pb.InspectRequest) (*pb.InspectResponse, error) {
+	if s.inspect == nil {
+		return s.UnimplementedIdentityServer.Inspect(ctx, r)
+	}
+	return s.inspect(ctx)
 }
 
 // serve makes the service answer at the address, as a node of the cluster.
@@ -89,6 +105,8 @@ func (n *network) serve(t *testing.T, address string, s *service) {
 	pb.RegisterBatchServer(server, s)
 	pb.RegisterLedgerServer(server, s)
 	pb.RegisterClusterServer(server, s)
+	pb.RegisterAclServer(server, s)
+	pb.RegisterIdentityServer(server, s)
 	listener := bufconn.Listen(1 << 16)
 	n.mu.Lock()
 	n.listeners[address] = listener
@@ -664,12 +682,84 @@ func TestStream(t *testing.T) {
 	})
 }
 
+// A stream that broke is taken up again at another node.
+func TestStreamAfterStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve(t, "n1:1", &service{watch: func(_ *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+			if err := stream.Send(&pb.WatchResponse{Index: 5}); err != nil {
+				return err
+			}
+			return fault.Unavailable.New("the node goes away")
+		}})
+		n.serve(t, "n2:1", &service{watch: func(r *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
+			return stream.Send(&pb.WatchResponse{Index: r.GetAfter() + 1})
+		}})
+		c := n.client(t, "n1:1", "n2:1")
+		first, err := c.Acl.Watch(t.Context(), &pb.WatchRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := first.Recv(); err != nil || got.GetIndex() != 5 {
+			t.Fatalf("first stream: index %d, error %v; want 5, none", got.GetIndex(), err)
+		}
+		_, err = first.Recv()
+		wantFault(t, err, fault.Unavailable, fault.Definite)
+		second, err := c.Acl.Watch(t.Context(), &pb.WatchRequest{After: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := second.Recv(); err != nil || got.GetIndex() != 6 {
+			t.Errorf("second stream: index %d, error %v; want 6 of the other node, none", got.GetIndex(), err)
+		}
+	})
+}
+
+// Who calls is shown in one header, or in none.
+func TestDialAs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		var asked record
+		n.serve(t, "n1:1", &service{inspect: func(ctx context.Context) (*pb.InspectResponse, error) {
+			asked.add("%s", headersOf(ctx))
+			return nil, fault.Unauthenticated.New("not you")
+		}})
+		for _, tt := range []struct {
+			name, token string
+			want        fault.Kind // empty is that the client is made
+		}{
+			{"/user/a", "", fault.Unauthenticated},
+			{"", "abc", fault.Unauthenticated},
+			{"", "", ""},
+		} {
+			config := n.config("n1:1")
+			config.Name, config.Token = tt.name, tt.token
+			c, err := Dial(t.Context(), config)
+			if tt.want != "" {
+				wantFault(t, err, tt.want, fault.Definite)
+				continue
+			}
+			if err != nil {
+				t.Fatalf("dial as a stranger: %v", err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		asked.want(t,
+			"authorization=Bearer /user/a acquired-read=any",
+			"authorization=Bearer abc acquired-read=any",
+			"acquired-read=any",
+		)
+	})
+}
+
 func TestDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, other := newNetwork(t), newNetwork(t)
 		n.serve(t, "n1:1", &service{})
 
-		// The server knows no Identity service: that it says so proves that it is there.
+		// The server does not know the call: that it says so proves that it is there.
 		c, err := Dial(t.Context(), n.config("n0:1", "n1:1"))
 		if err != nil {
 			t.Fatal(err)

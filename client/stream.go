@@ -16,7 +16,8 @@ import (
 // NewStream opens a stream of a method of the API, at the preferred node or, if
 // there is no connection to it, at another. That is tried until ctx ends, or for
 // the Timeout of the Config if ctx has no deadline; once the stream is open,
-// nothing is tried again and only ctx limits it. It is what the generated
+// nothing is tried again and only ctx limits it. When it ends with an Unavailable
+// fault, the next stream or call begins at another node. It is what the generated
 // clients call.
 func (c *Client) NewStream(ctx context.Context, description *grpc.StreamDesc, name string, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	m, err := methodOf(name)

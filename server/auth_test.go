@@ -315,7 +315,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		operator := cluster.Dial()
 		seed(t, operator, "/account/a", "/account/team/a")
 		govern(t, cluster)
-		cluster.Principal(someone)
+		cluster.Principal(someone, roleFor("View"))
 		cluster.Make("/user/outside/someone", data)
 		cluster.Change(servertest.Text(data, "data-info", `{"delegatedAttributes":["/role/may/read"]}`))
 		table, methods := accessOf(), methodsIn("acquired.v1")

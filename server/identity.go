@@ -46,15 +46,21 @@ func (s *identityService) Vouch(ctx context.Context, req *pb.VouchRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	claims := token.Claims{ID: token.NewID(), Subject: subject.Subject, Method: command.ByVouching}
-	for _, a := range identity.ActorsOf(v, &caller) {
-		claims.Actors = append(claims.Actors, token.Actor{Subject: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session})
+	claims := token.Claims{
+		ID: token.NewID(), Subject: subject.Subject, Method: command.ByVouching, Actors: actorsOf(identity.ActorsOf(v, &caller)),
 	}
 	return s.node.issue(ctx, v, claims, lifetimeOf(req.LifetimeSeconds), caller.Expires)
 }
 
-// Delegate signs what shows roles. It has the session of the caller's own
-// credential, with which it ends.
+func actorsOf(actors []command.Actor) (all []token.Actor) {
+	for _, a := range actors {
+		all = append(all, token.Actor{Subject: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session})
+	}
+	return all
+}
+
+// Delegate signs what shows roles. It has the session and the actors of the
+// caller's own credential, with which it ends.
 func (s *identityService) Delegate(ctx context.Context, req *pb.DelegateRequest) (*pb.DelegateResponse, error) {
 	caller := callOf(ctx).caller
 	v, err := s.node.newest(ctx, caller)
@@ -69,7 +75,7 @@ func (s *identityService) Delegate(ctx context.Context, req *pb.DelegateRequest)
 	}
 	claims := token.Claims{
 		ID: caller.Session, Delegated: true, Subject: string(caller.Principal), Method: caller.Method,
-		Roles: res.Roles, Node: req.Path,
+		Roles: res.Roles, Node: req.Path, Actors: actorsOf(caller.Actors),
 	}
 	if claims.ID == "" {
 		claims.ID = token.NewID()
@@ -87,9 +93,12 @@ func (s *identityService) Inspect(ctx context.Context, req *pb.InspectRequest) (
 	if err := s.node.freshen(ctx, callOf(ctx)); err != nil {
 		return nil, err
 	}
-	v := s.node.machine.View(command.Caller{})
+	v := s.node.machine.View(callOf(ctx).caller)
 	defer v.Close()
 	setIndex(ctx, v.Index)
+	if err := identity.Standing(v, &v.Caller, v.Time); err != nil {
+		return nil, err
+	}
 	claims, err := s.node.tokens.Verify(req.Token, time.Now(), verifyingKey(v))
 	if err != nil {
 		return &pb.InspectResponse{Reason: err.Error()}, nil

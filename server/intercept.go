@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"acquired/fsm"
+	"acquired/fsm/identity"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -28,6 +29,8 @@ type method struct {
 	open bool
 	// peer is for nodes only.
 	peer bool
+	// foreign: it asks the state nothing, so not whether its caller's proof counts.
+	foreign bool
 	// forward: it has side effects, so the leader serves it.
 	forward bool
 	output  protoreflect.MessageType
@@ -55,6 +58,7 @@ func describe(service string, m grpc.MethodInfo) method {
 	}
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + m.Name))
 	if err != nil || !strings.HasPrefix(service, "acquired.") {
+		d.foreign = true
 		return d
 	}
 	descriptor := found.(protoreflect.MethodDescriptor)
@@ -165,12 +169,23 @@ func (n *Node) enter(ctx context.Context, m method, now time.Time) (context.Cont
 		return ctx, c, fault.Denied.New("only nodes of the cluster may call this")
 	case !m.peer && fromNode:
 		return ctx, c, fault.Denied.New("a node calls this only for somebody else")
+	case m.foreign:
+		if err := n.standing(c); err != nil {
+			return ctx, c, err
+		}
 	case m.forward && c.requestID == "":
 		// Nobody can ask again under an id that nobody knows, but every command
 		// has one.
 		c.requestID = rand.Text()
 	}
 	return context.WithValue(ctx, callKey{}, c), c, nil
+}
+
+// standing says whether what the caller proved counts in the state of this node.
+func (n *Node) standing(c *call) error {
+	v := n.machine.View(c.caller)
+	defer v.Close()
+	return identity.Standing(v, &v.Caller, v.Time)
 }
 
 // forward hands the whole call to the leader, in the name of its caller.

@@ -55,7 +55,7 @@ func (k *keyring) rootKey(v *command.Reading) (*seal.Root, error) {
 	}
 	root, err := k.kek.Unwrap(k.cluster, seal.Wrapped{RootID: stored.ID, KEKID: stored.KeyEncryptionKey, Bytes: stored.Wrapped})
 	if err != nil {
-		return nil, fmt.Errorf("unwrap root key %s: %w", stored.ID, err)
+		return nil, fault.Unserved(fault.Definite, "this node cannot open the secrets of the cluster: %v", err)
 	}
 	k.root, k.signing = root, make(map[string]token.SigningKey)
 	return root, nil
@@ -95,13 +95,12 @@ func (n *Node) keepKeys(ctx context.Context) {
 }
 
 func (n *Node) makeKeys() error {
+	if err := n.makeRootKey(); err != nil {
+		return err
+	}
 	v := n.machine.View(command.Caller{})
 	defer v.Close()
-	if _, ok := identity.CurrentRootKey(v); !ok {
-		return n.makeRootKey()
-	}
-	now := time.Now()
-	active, wanted := n.nextKey(identity.Keys(v), now)
+	active, wanted := n.nextKey(identity.Keys(v), time.Now())
 	if !wanted {
 		return nil
 	}
@@ -113,26 +112,35 @@ func (n *Node) makeKeys() error {
 }
 
 // nextKey says whether a key is to be made, and from when on it is to sign: there
-// is to be one that signs now, and shortly before its time is over a next one.
+// is to be one whose time it is, and shortly before that is over a next one.
 func (n *Node) nextKey(keys []identity.SigningKey, now time.Time) (active time.Time, wanted bool) {
-	var newest int64
-	for _, k := range keys {
-		if !k.Revoked {
-			newest = max(newest, k.Active)
-		}
-	}
 	rotation := n.config.Timing.KeyRotation
-	next := time.Unix(0, newest).Add(rotation)
-	switch {
-	case newest == 0 || next.Before(now):
-		return now, true
-	case now.Before(next.Add(-min(keyPublished, rotation/2))):
-		return next, false
+	var newest time.Time
+	signs := false
+	for _, k := range keys {
+		if k.Revoked {
+			continue
+		}
+		from := time.Unix(0, k.Active)
+		if from.After(newest) {
+			newest = from
+		}
+		signs = signs || !now.Before(from) && now.Before(from.Add(rotation))
 	}
-	return next, true
+	if !signs {
+		return now, true
+	}
+	next := newest.Add(rotation)
+	return next, !now.Before(next.Add(-min(keyPublished, rotation/2)))
 }
 
+// makeRootKey makes the root key of a new cluster.
 func (n *Node) makeRootKey() error {
+	v := n.machine.View(command.Caller{})
+	defer v.Close()
+	if _, ok := identity.CurrentRootKey(v); ok {
+		return nil
+	}
 	root := seal.NewRoot(n.config.Cluster)
 	wrapped := n.config.KeyEncryptionKey.Wrap(root)
 	return n.proposeOwn(identity.PutRootKey.Name, &statev1.PutRootKeyRequest{

@@ -15,11 +15,14 @@ func (n *Node) whileServing(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// stillGood says whether a stream may go on: its node serves, and its caller's
-// proof has not expired.
+// stillGood says whether a stream may go on: its node serves, its caller is there,
+// and the caller's proof has not expired.
 func (n *Node) stillGood(ctx context.Context) error {
-	if n.serving.Err() != nil {
+	switch {
+	case n.serving.Err() != nil:
 		return fault.Unserved(fault.Definite, "the node is stopping")
+	case ctx.Err() != nil:
+		return fault.Unserved(fault.Definite, "the caller has gone")
 	}
 	if expires := callOf(ctx).caller.Expires; expires != 0 && expires <= time.Now().UnixNano() {
 		return fault.Unauthenticated.New("the credential has expired")

@@ -201,5 +201,8 @@ func hintVisible(err error) error {
 	if !ok || f.Kind != fault.NotFound || f.Details["path"] == "" {
 		return err
 	}
+	if f.Details["annotation"] != "" {
+		return withHint(err, "acquired acl describe %s", f.Details["path"])
+	}
 	return withHint(err, "it does not exist, or you may not View it; acquired identity whoami")
 }

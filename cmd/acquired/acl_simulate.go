@@ -161,7 +161,7 @@ func decodeMessage(node *yaml.Node, change *pb.Change) error {
 }
 
 // placeInMessage is where in the JSON that was made of a change the error is.
-var placeInMessage = regexp.MustCompile(`^proto:\s+(\(line [0-9:]+\): )?`)
+var placeInMessage = regexp.MustCompile(`^proto:[\s\x{a0}]+(\(line [0-9:]+\): )?`)
 
 // plainValue gives a node as JSON has it: what looks like a date is a text.
 func plainValue(node *yaml.Node) (any, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"acquired/client"
+	"acquired/cmd/acquired/universe"
+	pb "acquired/proto/acquired/v1"
 	"acquired/server"
 )
 
@@ -51,6 +55,9 @@ func (d devFlags) run(cmd *cobra.Command) error {
 		if err := node.Ready(cmd.Context()); err != nil {
 			return err
 		}
+		if err := loadStarter(cmd.Context(), operator); err != nil {
+			return err
+		}
 		if err := lend.lend(operator); err != nil {
 			return err
 		}
@@ -59,6 +66,25 @@ func (d devFlags) run(cmd *cobra.Command) error {
 	}
 	err = config.run(cmd.Context(), cmd.ErrOrStderr(), started)
 	return errors.Join(err, lend.takeBack())
+}
+
+// loadStarter gives a cluster whose tree is empty the starter universe.
+func loadStarter(ctx context.Context, operator contextFile) error {
+	c, err := defaultGlobals().dialAs(ctx, operator, "")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	there, err := c.Acl.List(client.WithRead(ctx, client.Latest), &pb.ListRequest{Path: "/", Limit: 1})
+	if err != nil || len(there.Nodes) > 0 {
+		return err
+	}
+	plan, err := universe.Starter().Plan(nil, universe.Add)
+	if err != nil {
+		return err
+	}
+	_, err = c.Acl.Change(ctx, &pb.ChangeRequest{Changes: plan.Changes})
+	return err
 }
 
 // config gives the configuration of the node in the folder, and makes it if the
@@ -158,5 +184,6 @@ func (d devFlags) welcome(w io.Writer, c agentConfig, current bool) {
   acquired ledger open-account /account/physics/alice --asset USD --overdraft 100.00
   acquired ledger transfer /account/physics/alice /account/centre 12.50
   acquired ledger balance /account/physics/alice
+  acquired acl ls -r
 `)
 }

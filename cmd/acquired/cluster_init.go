@@ -8,11 +8,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"acquired/cmd/acquired/universe"
 	"acquired/server/pki"
 )
 
 // operatorContextFile is, in the folder of a cluster, the context of who made it.
 const operatorContextFile = "operator.context"
+
+// universeFile is, in the folder of a cluster, the access tree to begin with.
+const universeFile = "universe.yaml"
 
 // clusterPlan is what cluster init and agent --dev make.
 type clusterPlan struct {
@@ -79,7 +83,10 @@ func (p clusterPlan) fill(folder string, authority *pki.Authority, keys clusterK
 	if err != nil {
 		return err
 	}
-	return writeSecret(filepath.Join(folder, operatorContextFile), content)
+	if err := writeSecret(filepath.Join(folder, operatorContextFile), content); err != nil {
+		return err
+	}
+	return writeSecret(filepath.Join(folder, universeFile), universe.StarterYAML)
 }
 
 // madeCluster is what cluster init says.
@@ -87,8 +94,10 @@ type madeCluster struct {
 	Cluster string `json:"cluster"`
 	Folder  string `json:"folder"`
 	// Context is the file of the operator's context.
-	Context string     `json:"context"`
-	Nodes   []madeNode `json:"nodes"`
+	Context string `json:"context"`
+	// Universe is the file of an access tree to begin with. Nobody loads it yet.
+	Universe string     `json:"universe"`
+	Nodes    []madeNode `json:"nodes"`
 }
 
 type madeNode struct {
@@ -106,6 +115,7 @@ func (m madeCluster) table(w io.Writer) {
 	fmt.Fprintf(w, "\nThen:\n\n")
 	fmt.Fprintf(w, "  export ACQUIRED_CONTEXT=%s\n", m.Context)
 	fmt.Fprintf(w, "  acquired cluster status\n")
+	fmt.Fprintf(w, "  acquired acl load %s\n", m.Universe)
 }
 
 func clusterInitCommand(g *globals) *cobra.Command {
@@ -118,16 +128,20 @@ func clusterInitCommand(g *globals) *cobra.Command {
   ca/                 the certificate authority of the cluster
   node1/ node2/ ...   what each node needs; agent.yaml is its configuration
   operator.context    a context that may do all
+  universe.yaml       an access tree to begin with, to be loaded when it suits
 
 It speaks to no network. Node i listens at the base port + 10*(i-1) for gRPC and
-raft, at the next port for gossip and at the one after that for HTTP.`,
+raft, at the next port for gossip, at the one after that for HTTP, and on loopback
+at the one after that for logins with ssh.`,
 		Args: arguments(1, 1, "DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := plan.write(args[0])
 			if err != nil {
 				return err
 			}
-			made := madeCluster{Cluster: cluster, Folder: args[0], Nodes: make([]madeNode, plan.nodes)}
+			made := madeCluster{
+				Cluster: cluster, Folder: args[0], Universe: filepath.Join(args[0], universeFile), Nodes: make([]madeNode, plan.nodes),
+			}
 			if made.Context, err = filepath.Abs(filepath.Join(args[0], operatorContextFile)); err != nil {
 				return err
 			}

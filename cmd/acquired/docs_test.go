@@ -70,7 +70,7 @@ func clusterPorts(t *testing.T) int {
 		}
 		free := true
 		for port := first; port < first+nodes*portStep; port += portStep {
-			free = free && isFree(port) && isFree(port+1) && isFree(port+2)
+			free = free && isFree(port) && isFree(port+1) && isFree(port+2) && isFree(port+3)
 		}
 		if free {
 			return first

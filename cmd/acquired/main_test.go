@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ACQUIRED_HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("ACQUIRED_CONTEXT", "")
+			env.Setenv("SSH_AUTH_SOCK", "")
 			// Else a binary with the race detector sleeps for a second as it ends.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("BASE_PORT", strconv.Itoa(freePorts(t)))
@@ -41,6 +42,8 @@ func TestScripts(t *testing.T) {
 			"status":     exitStatus,
 			"perm":       permissions,
 			"eventually": eventually,
+			"sshkeys":    sshKeys,
+			"sshagent":   sshAgent,
 		},
 	})
 }
@@ -109,15 +112,15 @@ var (
 	portsOfRun = 12000 + os.Getpid()%64*250
 )
 
-// freePorts gives the first of three ports in a row that nobody listens at.
+// freePorts gives the first of four ports in a row that nobody listens at.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for {
 		offset := int(nextPort.Add(1)) * portStep
 		if offset > 4000 {
-			t.Fatal("no three ports in a row are free")
+			t.Fatal("no four ports in a row are free")
 		}
-		if base := portsOfRun + offset; isFree(base) && isFree(base+1) && isFree(base+2) {
+		if base := portsOfRun + offset; isFree(base) && isFree(base+1) && isFree(base+2) && isFree(base+3) {
 			return base
 		}
 	}

@@ -91,9 +91,10 @@ func (c *changer) putClause(p path.Path, header tree.Header, in *pb.Clause, ifVe
 		if err := c.mayAlterClause(before); err != nil {
 			return header, err
 		}
-		c.lost.clause(p, before.Operation)
+		c.lost.rewritten(c.tx.Time, p, &before, &clause)
+	} else {
+		c.lost.clause(p, clause.Operation)
 	}
-	c.lost.clause(p, clause.Operation)
 	return tree.PutClause(c.tx, p, clause, ifVersion)
 }
 

@@ -127,7 +127,7 @@ func (e *estate) annotate(p string, n note) {
 }
 
 func (e *estate) add(change *pb.Change) {
-	if e.changes = append(e.changes, change); len(e.changes) == acl.MaxChanges {
+	if e.changes = append(e.changes, change); len(e.changes) == 1000 {
 		e.apply()
 	}
 }

@@ -66,24 +66,9 @@ const (
 
 // met says whether there is a principal that meets the demand.
 func (d *demand) met() bool {
-	if slices.Contains(d.policies, nil) {
-		return false
-	}
-	for most := fewHolders; most <= manyHolders; most *= 4 {
-		for _, set := range d.sets {
-			seen := 0
-			for n := range d.holders(set) {
-				if d.metBy(n) {
-					return true
-				}
-				if seen++; seen == most {
-					break
-				}
-			}
-			if seen < most {
-				return false // nobody else holds any of the set
-			}
-		}
+	met, decided := d.search(manyHolders)
+	if decided {
+		return met
 	}
 	for _, top := range []path.Path{tree.Users, tree.Workloads} {
 		for n := range tree.Descendants(d.r, top, "") {
@@ -93,6 +78,31 @@ func (d *demand) met() bool {
 		}
 	}
 	return false
+}
+
+// search is met, as far as it can be decided by looking at no more than most of
+// the nodes at which a set is held.
+func (d *demand) search(most int) (met, decided bool) {
+	if slices.Contains(d.policies, nil) {
+		return false, true
+	}
+	for some := fewHolders; some <= most; some *= 4 {
+		for _, set := range d.sets {
+			seen := 0
+			for n := range d.holders(set) {
+				if d.metBy(n) {
+					return true, true
+				}
+				if seen++; seen == some {
+					break
+				}
+			}
+			if seen < some {
+				return false, true // nobody else holds any of the set
+			}
+		}
+	}
+	return false, false
 }
 
 // holders gives the nodes that may hold a role of the set, among them all

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"iter"
 	"slices"
 
 	"acquired/fsm/command"
@@ -23,8 +24,13 @@ func (c *changer) create(req *pb.CreateNode) error {
 	if !req.Parents {
 		return c.createAt(p, kind)
 	}
+	// What is there and the caller may not View is to be like what is not there.
+	who, seen := c.caller(), p.Parent()
+	for seen != path.Root && !who.sees(seen) {
+		seen = seen.Parent()
+	}
 	for above := range p.Parent().Ancestors() {
-		if tree.Find(c.tx, above) != nil {
+		if above.Covers(seen) {
 			continue
 		}
 		if err := c.createAt(above, tree.Directory); err != nil {
@@ -110,29 +116,42 @@ func (c *changer) removeOne(n *tree.Node) error {
 }
 
 // checkUnused refuses to take a role away that is applied or that clauses name.
-// What has ended counts no more: nobody can remove it.
+// It names the first use that the caller sees: what it does not see must not
+// change the answer.
 func (c *changer) checkUnused(role path.Path) error {
 	if !tree.Roles.Covers(role) || c.force {
 		return nil
 	}
-	who := c.caller()
-	use := func(verb string, at path.Path) error {
+	used, who := false, c.caller()
+	for at := range c.uses(role) {
 		if who.sees(at) {
-			return fault.Conflict.New("role %s is %s %s", role, verb, at).With("path", string(role)).With("used_by", string(at))
+			return fault.Conflict.New("role %s is in use at %s", role, at).With("path", string(role)).With("used_by", string(at))
 		}
+		used = true
+	}
+	if used {
 		return fault.Conflict.New("role %s is in use", role).With("path", string(role))
 	}
-	for at := range identity.AppliedTo(c.tx, role) {
-		if slices.ContainsFunc(identity.Applied(c.tx, at), func(a identity.AppliedRole) bool { return a.Role == role && !a.Ended(c.tx.Time) }) {
-			return use("applied to", at)
-		}
-	}
-	for at := range tree.ClausesNaming(c.tx, role) {
-		if slices.ContainsFunc(tree.Clauses(c.tx, at), func(of tree.Clause) bool { return !of.Ended(c.tx.Time) && names(of, role) }) {
-			return use("named by a clause of", at)
-		}
-	}
 	return nil
+}
+
+// uses gives the paths to which the role is applied, and those whose clauses name
+// it, unless that has ended.
+func (c *changer) uses(role path.Path) iter.Seq[path.Path] {
+	return func(yield func(path.Path) bool) {
+		for at := range identity.AppliedTo(c.tx, role) {
+			holds := func(a identity.AppliedRole) bool { return a.Role == role && !a.Ended(c.tx.Time) }
+			if slices.ContainsFunc(identity.Applied(c.tx, at), holds) && !yield(at) {
+				return
+			}
+		}
+		for at := range tree.ClausesNaming(c.tx, role) {
+			named := func(of tree.Clause) bool { return !of.Ended(c.tx.Time) && names(of, role) }
+			if slices.ContainsFunc(tree.Clauses(c.tx, at), named) && !yield(at) {
+				return
+			}
+		}
+	}
 }
 
 func names(clause tree.Clause, role path.Path) bool {

@@ -106,32 +106,35 @@ func revoke(tx *command.Tx, req *pb.RevokeRequest) (*pb.RevokeResponse, error) {
 		principals.Put(tx.Tx, record)
 		return res, nil
 	}
-	if err := forgetSessions(tx, p); err != nil {
+	key := sessionKey{p, req.Session}
+	if err := forgetSessions(tx, key); err != nil {
 		return nil, err
 	}
-	sessions.Put(tx.Tx, session{sessionKey{p, req.Session}, tx.Time + MaxSessionNanos})
+	sessions.Put(tx.Tx, session{key, tx.Time + MaxSessionNanos})
 	return res, nil
 }
 
-// forgetSessions drops those of the principal that have ended by themselves.
-func forgetSessions(tx *command.Tx, p path.Path) error {
+// forgetSessions drops those of the principal that have ended by themselves, and
+// refuses the session when there are too many others.
+func forgetSessions(tx *command.Tx, of sessionKey) error {
 	var over []sessionKey
 	running := 0
-	for s := range sessions.From(tx, sessionKey{path: p}) {
-		if s.path != p {
+	for s := range sessions.From(tx, sessionKey{path: of.path}) {
+		if s.path != of.path {
 			break
 		}
-		if s.until <= tx.Time {
+		switch {
+		case s.until <= tx.Time:
 			over = append(over, s.sessionKey)
-			continue
+		case s.sessionKey != of:
+			running++
 		}
-		running++
 	}
 	for _, key := range over {
 		sessions.Delete(tx.Tx, key)
 	}
 	if running >= MaxRevokedSessions {
-		return fault.Exhausted.New("%d sessions of %s are revoked one by one, which is the most: revoke all of them", running, p)
+		return fault.Exhausted.New("%d sessions of %s are revoked one by one, which is the most: revoke all of them", running, of.path)
 	}
 	return nil
 }

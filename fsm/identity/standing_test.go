@@ -112,10 +112,10 @@ func TestARevocationEndsWhatWasIssuedBefore(t *testing.T) {
 	t.Parallel()
 	m := newPrincipals(t)
 	putIssuer(m)
-	for _, p := range []path.Path{"/user/team/alice", "/user/operator"} {
+	for _, p := range []path.Path{"/user/team/alice", "/user/chief"} {
 		shown := certificate(m, p)
 		token := tokenOf(m, p)
-		shown.Operator = p == "/user/operator" // who is not in the tree
+		shown.Operator = p == "/user/chief" // who is not in the tree
 		wantStanding(t, m, "before a revocation", shown, true)
 		m.Wait(hour)
 		revoke(m, p, "")
@@ -199,7 +199,9 @@ func TestADirectoryIsNoPrincipal(t *testing.T) {
 	m := newPrincipals(t)
 	putKey(m, "key")
 	caller := credential(m, "/user/team/alice")
-	m.View(func(v *command.Reading) { caller.Principal, caller.Born = "/user/team", tree.Find(v, "/user/team").Created })
+	m.View(func(v *command.Reading) {
+		caller.Principal, caller.Born = "/user/team", tree.Find(v, "/user/team").Created
+	})
 	wantStanding(t, m, "a credential of a directory", caller, false)
 	actor := command.Actor{Principal: caller.Principal, Born: caller.Born, Session: sessionA}
 	vouched := with(credential(m, "/user/team/alice"), func(c *command.Caller) { c.Actors = []command.Actor{actor} })

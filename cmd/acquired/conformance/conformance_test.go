@@ -1,6 +1,9 @@
 package conformance
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // TestRecorded asks a node everything that was recorded of Access Manager.
 func TestRecorded(t *testing.T) {
@@ -10,14 +13,23 @@ func TestRecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, dir, name)
 			for _, part := range []struct {
-				file  string
-				check func(*world, *comparison)
+				name, file string
+				check      func(*world, *comparison)
 			}{
-				{"permissions.json", (*world).checkPermissions},
+				{"nodes", "universe.json", (*world).checkNodes},
+				{"permissions", "permissions.json", (*world).checkPermissions},
+				{"hidden", "permissions.json", (*world).checkHidden},
+				{"details", "details.json", (*world).checkDetails},
+				{"vouch", "vouch.json", (*world).checkVouch},
+				{"names", "plaintext_auth.json", (*world).checkNames},
+				{"delegate", "dataset_credentials.json", (*world).checkDelegation},
 			} {
-				t.Run(part.file, func(t *testing.T) {
-					part.check(w, listed.compare(t, name, part.file))
-				})
+				if exists(filepath.Join(w.dir, part.file)) {
+					t.Run(part.name, func(t *testing.T) { part.check(w, listed.compare(t, name, part.file)) })
+				}
+			}
+			if exists(filepath.Join(w.dir, "mutations.json")) {
+				t.Run("mutations", func(t *testing.T) { w.checkMutations(t, listed, name) })
 			}
 		})
 	}

@@ -20,7 +20,8 @@ type recordedNode struct {
 }
 
 type recordedACE struct {
-	Operation string     `json:"op"`
+	// Operation is a name, or the number of none.
+	Operation any        `json:"op"`
 	Local     bool       `json:"local"`
 	ACLs      [][]string `json:"acls"`
 }
@@ -28,6 +29,8 @@ type recordedACE struct {
 type recordedAnnotation struct {
 	Tag  string `json:"tag"`
 	Data string `json:"data"`
+	// Version is recorded in the scenarios only.
+	Version string `json:"version"`
 }
 
 // recordedPermissions is what one caller may do: the letters of its operations by

@@ -39,11 +39,26 @@ func oldName(path string) string { return "am:/" + path }
 // newWorld starts a node and loads the universe into it.
 func newWorld(t *testing.T, recordings, name string) *world {
 	t.Helper()
-	w := &world{
-		cluster: servertest.Start(t, servertest.Options{Nodes: 1}), dir: filepath.Join(recordings, name),
-		nodes: make(map[string]recordedNode), letters: make(map[string]map[string]string), leaves: make(map[string]bool),
+	w := startWorld(t)
+	w.read(t, recordings, name)
+	if _, err := w.operator.Acl.Change(t.Context(), loading(t, w.parse(t))); err != nil {
+		t.Fatalf("load %s: %v", name, err)
 	}
-	w.operator = w.cluster.Dial()
+	return w
+}
+
+// startWorld starts a node that has not been told anything.
+func startWorld(t *testing.T) *world {
+	t.Helper()
+	cluster := servertest.Start(t, servertest.Options{Nodes: 1})
+	return &world{cluster: cluster, operator: cluster.Dial()}
+}
+
+// read reads what was recorded of the universe.
+func (w *world) read(t *testing.T, recordings, name string) {
+	t.Helper()
+	w.dir = filepath.Join(recordings, name)
+	w.nodes, w.letters, w.leaves = make(map[string]recordedNode), make(map[string]map[string]string), make(map[string]bool)
 	file, _ := read[struct{ Nodes []recordedNode }](t, filepath.Join(w.dir, "universe.json"))
 	for _, n := range file.Nodes {
 		w.nodes[n.Path] = n
@@ -52,14 +67,32 @@ func newWorld(t *testing.T, recordings, name string) *world {
 	for caller, recorded := range all {
 		w.letters[caller] = recorded.Seen
 	}
-	u := w.parse(t)
-	if _, err := w.operator.Acl.Change(t.Context(), loading(t, u)); err != nil {
-		t.Fatalf("load %s: %v", name, err)
-	}
-	for _, n := range u.Nodes {
+	for _, n := range w.parse(t).Nodes {
 		w.leaves[oldName(string(n.Path))] = n.Kind == universe.Leaf
 	}
-	return w
+}
+
+// clearing gives the changes that remove everything. They need force, as roles go
+// that are in use.
+func (w *world) clearing(t *testing.T) (all []*pb.Change) {
+	t.Helper()
+	tops, err := w.operator.Acl.List(t.Context(), &pb.ListRequest{Path: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range tops.Nodes {
+		one := removal(n.Path)
+		one.GetRemove().Recursive = true
+		all = append(all, one)
+	}
+	root, err := w.operator.Acl.Describe(t.Context(), &pb.DescribeRequest{Path: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range root.Annotations {
+		all = append(all, takingOff("/", a.Tag, a.Unique))
+	}
+	return all
 }
 
 // parse gives the universe as it is loaded.

@@ -41,7 +41,7 @@ type Assertion struct {
 
 	who        quantity
 	not        bool
-	names      []string  // with named and only
+	names      []string  // of those named
 	scope      path.Path // of nobody, everybody and somebody; no path is all
 	outside    bool      // all but those of the scope
 	operations []command.Operation
@@ -53,7 +53,7 @@ type Assertion struct {
 type quantity uint8
 
 const (
-	named quantity = iota
+	byName quantity = iota
 	nobody
 	everybody
 	somebody
@@ -102,7 +102,7 @@ func (a *Assertion) parse(words []string) error {
 	if len(rest) > 0 && rest[0] == "not" {
 		a.not, rest = true, rest[1:]
 	}
-	if a.not && a.who != named {
+	if a.not && a.who != byName {
 		return fault.Invalid.New("%q does not go with \"may not\": say \"nobody may\", or name a principal", words[0])
 	}
 	if len(rest) < 2 {
@@ -115,13 +115,13 @@ func (a *Assertion) parse(words []string) error {
 }
 
 func (a *Assertion) parseWho(words []string) error {
-	a.who = quantities[words[0]] // or named
+	a.who = quantities[words[0]] // a name is none of them
 	switch {
 	case a.who == only:
 		return a.parseNames(strings.Fields(strings.ReplaceAll(strings.Join(words[1:], " "), ",", " ")))
-	case a.who == named && len(words) > 1:
+	case a.who == byName && len(words) > 1:
 		return fault.Invalid.New("%.80q: name one principal, or say nobody, everybody, somebody, or only and several", strings.Join(words, " "))
-	case a.who == named:
+	case a.who == byName:
 		return a.parseNames(words)
 	case len(words) == 1:
 		return nil
@@ -130,16 +130,16 @@ func (a *Assertion) parseWho(words []string) error {
 	}
 	a.outside = words[1] == "outside"
 	scope, err := path.Parse(words[2])
-	if err == nil && scope != path.Root && !principals(scope) {
+	if err == nil && scope != path.Root && !holdsPrincipals(scope) {
 		err = fault.Invalid.New("principals are below /user and /workload, not %s", scope)
 	}
 	a.scope = scope
 	return err
 }
 
-// principals says whether principals may be at or below the path, other than the
+// holdsPrincipals says whether principals may be at or below the path, other than the
 // root.
-func principals(p path.Path) bool { return p.Under("/user") || p.Under("/workload") }
+func holdsPrincipals(p path.Path) bool { return p.Under("/user") || p.Under("/workload") }
 
 func (a *Assertion) parseNames(names []string) error {
 	if len(names) == 0 {
@@ -155,7 +155,7 @@ func (a *Assertion) parseNames(names []string) error {
 		switch {
 		case err != nil:
 			return err
-		case !principals(p) || p.Depth() < 2:
+		case !holdsPrincipals(p) || p.Depth() < 2:
 			return fault.Invalid.New("%s is no principal: those are below /user and /workload", p)
 		case !bare:
 			name = string(p)

@@ -135,8 +135,8 @@ func TestParseAssertionsRefuses(t *testing.T) {
 	}
 }
 
-// manyPaths is an oracle with more paths than one Check takes, on all of which
-// its one principal may do the first operation.
+// manyPaths is an oracle whose one principal may do the first operation on all
+// paths but the last.
 func manyPaths(t *testing.T, count int) universe.Oracle {
 	paths := make([]string, count)
 	for i := range paths {
@@ -151,7 +151,9 @@ func manyPaths(t *testing.T, count int) universe.Oracle {
 			}
 			masks := make([]uint32, len(asked))
 			for i := range masks {
-				masks[i] = 1
+				if asked[i] != paths[count-1] {
+					masks[i] = 1
+				}
 			}
 			return masks, nil
 		},
@@ -170,12 +172,28 @@ func TestCounterexamplesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := results[0]
-	if r.Count != count || len(r.Counterexamples) != universe.MaxCounterexamples || r.Passed {
-		t.Errorf("%d counted, %d shown, passed %t; want %d, %d, false", r.Count, len(r.Counterexamples), r.Passed, count, universe.MaxCounterexamples)
+	if r.Count != count+1 || len(r.Counterexamples) != universe.MaxCounterexamples || r.Passed {
+		t.Errorf("%d counted, %d shown, passed %t; want %d, %d, false", r.Count, len(r.Counterexamples), r.Passed, count+1, universe.MaxCounterexamples)
 	}
 	want := universe.Counterexample{Principal: "/user/u", Operation: "Read", Path: "/data/9"}
 	if diff := cmp.Diff(want, r.Counterexamples[9]); diff != "" {
 		t.Errorf("the last shown: -want +got\n%s", diff)
+	}
+}
+
+func TestPathsAreAskedInParts(t *testing.T) {
+	t.Parallel()
+	assertions, err := universe.ParseAssertions([]byte("u may VIEW /data/**"), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := universe.Evaluate(assertions, manyPaths(t, 25_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []universe.Counterexample{{Principal: "/user/u", Operation: "View", Path: "/data/24999"}}
+	if diff := cmp.Diff(want, results[0].Counterexamples); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 

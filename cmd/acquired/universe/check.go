@@ -58,8 +58,8 @@ func (n *Node) checkKind(parent bool) error {
 		return fault.Invalid.New("it is a directory, as everything at the top, and no %s", n.Kind)
 	case n.Kind == Leaf && parent:
 		return fault.Invalid.New("it is to be a leaf, and there is something below it")
-	case n.Kind == Account && !accounts.Covers(n.Path):
-		return fault.Invalid.New("accounts are below %s", accounts)
+	case n.Kind == Account && !accountFolder.Covers(n.Path):
+		return fault.Invalid.New("accounts are below %s", accountFolder)
 	}
 	return nil
 }
@@ -114,8 +114,8 @@ func (n *Node) checkTexts() error {
 }
 
 func checkRole(p path.Path) error {
-	if p == roles || !roles.Covers(p) {
-		return fault.Invalid.New("a role is a path below %s, not %s", roles, p)
+	if p == roleFolder || !roleFolder.Covers(p) {
+		return fault.Invalid.New("a role is a path below %s, not %s", roleFolder, p)
 	}
 	return nil
 }

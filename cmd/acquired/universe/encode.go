@@ -197,9 +197,6 @@ func scalar(s string) *yaml.Node {
 				n.Style = yaml.DoubleQuotedStyle
 			}
 		}
-		if s[0] == '\n' {
-			n.Style = yaml.DoubleQuotedStyle
-		}
 	}
 	return n
 }

@@ -151,7 +151,7 @@ func (e *evaluator) findSubjects(t *tally) error {
 	a := t.assertion
 	t.subjects = e.principals
 	switch {
-	case a.who == named, a.who == only:
+	case a.who == byName, a.who == only:
 		e.choose(t)
 		return nil
 	case a.scope.IsZero():
@@ -179,7 +179,7 @@ func (e *evaluator) choose(t *tally) {
 			return
 		}
 		t.chosen[p] = true
-		if t.assertion.who == named {
+		if t.assertion.who == byName {
 			t.subjects = []string{p}
 		}
 	}

@@ -258,7 +258,7 @@ func TestParseRefuses(t *testing.T) {
 		"nodes:\n  /user/a: {roles: [{role: /role/b, until: 1}]}": `x:2: unknown key "until": a role has role, start, end`,
 		"nodes:\n  /user/a: {roles: [{role: /role/b, end: 2026-01-01}]}":                              `x:2: "2026-01-01" is no time`,
 		"nodes:\n  /user/a: {roles: [{role: /role/b, end: 1960-01-01T00:00:00Z}]}":                    "x:2: \"1960-01-01T00:00:00Z\": times are after 1970",
-		"nodes:\n  /user/a: {roles: [{role: /role/b, end: 2300-01-01T00:00:00Z}]}":                    "x:2: \"2300-01-01T00:00:00Z\": times are after 1970 and before 2262",
+		"nodes:\n  /user/a: {roles: [{role: /role/b, end: 2600-01-01T00:00:00Z}]}":                    "x:2: \"2600-01-01T00:00:00Z\": times are after 1970 and before 2262",
 		"nodes:\n  /user/a: {roles: [{role: /role/b, end: [1]}]}":                                     "x:2: end is a time",
 		"nodes:\n  /user/a: {roles: [{role: /role/b, start: " + year(9) + ", end: " + year(8) + "}]}": "x:2: the end 2028-01-01T00:00:00Z is not after the start 2029",
 		clause("{to: everyone}"):                                                                       "x:4: the clause does not say which",

@@ -149,6 +149,9 @@ nodes:
 		"merged": {merged, universe.Merge, []string{
 			"+ /data/x/y clause Read to /role/a, and /role/b, local, until 2100-01-01T00:00:00Z", "+ /user/u role /role/b", `+ /user/u annotation note "more"`,
 		}, nil},
+		"merged under another number": {"nodes:\n  /user/u: {annotations: [{tag: note, text: old, unique: 8}]}", universe.Merge, []string{
+			`+ /user/u annotation note "old"`,
+		}, nil},
 		"merged with another text":   {"nodes:\n  /user/u: {annotations: [{tag: note, text: new, unique: 3}]}", universe.Merge, nil, fault.Conflict},
 		"merged with other times":    {"nodes:\n  /user/u: {roles: [{role: /role/a, end: 2100-01-01T00:00:00Z}]}", universe.Merge, nil, fault.Conflict},
 		"merged with another clause": {"nodes:\n  /data/x/y: {kind: leaf, clauses: [{allow: View, to: nobody, unique: 1}]}", universe.Merge, nil, fault.Conflict},
@@ -159,7 +162,7 @@ nodes:
 		"replaced, of another kind":  {replaced, universe.Replace, nil, fault.Conflict},
 		"replaced": {strings.ReplaceAll(replaced, "y/:", "y:"), universe.Replace, []string{
 			`+ /data/x annotation note ""`, "- /data/x/y clause Read to /role/a or /role/b", "- /data/x/z",
-			`- /user/u annotation note "old"`, `+ /user/u annotation note "a new text that is longer than what fits on a line"...`,
+			`- /user/u annotation note "old"`, `+ /user/u annotation note "a new text that is longer than what fits"...`,
 			"- /user/u role /role/a", `- /user/u annotation note "more"`,
 		}, nil},
 		"all replaced by nothing": {"nodes:\n  /:", universe.Replace, []string{

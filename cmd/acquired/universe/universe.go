@@ -142,11 +142,11 @@ func (n Note) String() string { return string(n.Path) + ": " + n.Text }
 
 // The folders at the top. They are always directories.
 const (
-	accounts path.Path = "/account"
-	roles    path.Path = "/role"
+	accountFolder path.Path = "/account"
+	roleFolder    path.Path = "/role"
 )
 
-var tops = []path.Path{accounts, "/data", "/queue", roles, "/user", "/workload"}
+var tops = []path.Path{accountFolder, "/data", "/queue", roleFolder, "/user", "/workload"}
 
 // fixed says whether p is the root or at the top: such nodes are not created
 // twice and not removed.
@@ -172,7 +172,7 @@ func defaultKind(p path.Path, parent bool) Kind {
 	switch {
 	case parent || fixed(p):
 		return Directory
-	case accounts.Covers(p):
+	case accountFolder.Covers(p):
 		return Account
 	}
 	return Leaf
