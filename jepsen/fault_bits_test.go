@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm"
+	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/jepsen/cluster"
 	statev1 "acquired/proto/acquired/state/v1"
@@ -147,7 +148,7 @@ func applyOtherEntry(t *testing.T, book *cluster.Book, n *cluster.Node) {
 	}
 	entry, err := fsm.EncodeEntry(&statev1.Entry{Commands: []*statev1.Command{{
 		Name: "ledger.create_asset", RequestId: "other", Body: body,
-		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true},
+		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
 	}}})
 	if err != nil {
 		t.Fatal(err)

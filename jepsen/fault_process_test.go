@@ -32,7 +32,7 @@ func TestSecondProcess(t *testing.T) {
 // other, and with ports of its own.
 func secondConfig(t *testing.T, n *cluster.Node, data string) string {
 	t.Helper()
-	addresses := []string{n.Address(), n.Gossip(), n.HTTP()}
+	addresses := []string{n.Address(), n.Gossip(), n.HTTP(), n.SSH()}
 	content, err := os.ReadFile(n.ConfigFile())
 	if err != nil {
 		t.Fatal(err)

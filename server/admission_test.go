@@ -111,7 +111,7 @@ func TestQueueIsBounded(t *testing.T) {
 		says   string
 	}{
 		"by commands": {server.Limits{QueuedCommands: 4}, 4, "4 commands are waiting"},
-		"by bytes":    {server.Limits{QueuedBytes: 400}, 4, "400 bytes of commands are waiting"},
+		"by bytes":    {server.Limits{QueuedBytes: 500}, 4, "500 bytes of commands are waiting"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			cluster := servertest.Start(t, limited(test.limits))

@@ -116,7 +116,11 @@ func TestCredentialsEndEverywhere(t *testing.T) {
 			}
 		}
 		cluster.Principal("/user/a/late")
-		credential := cluster.Credential("/user/a/late")
+		credential, err := cluster.Operator().Identity.Vouch(t.Context(), &pb.VouchRequest{Subject: "/user/a/late", LifetimeSeconds: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.wantGood(t, "before its time is over", credential.Token, credential.Subject)
 		wait(t, time.Until(time.Unix(credential.ExpiresUnix, 0)))
 		all.wantEnded(t, "its time is over", credential.Token, "expired")
 	})
@@ -143,35 +147,34 @@ func TestPrincipalRevokesItself(t *testing.T) {
 	})
 }
 
-// TestRevokedBehindTheNode: a node that has not heard of a revocation says what
-// was so before only to who asks for that.
-func TestRevokedBehindTheNode(t *testing.T) {
+// TestRevokedDuringPartition: a node that is cut off and has not heard of a
+// revocation says what was so before only to who asks for that.
+func TestRevokedDuringPartition(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Operator()
 		cluster.Principal("/user/alice")
 		all, credential := newBearers(t, cluster), cluster.Credential("/user/alice")
-		leader, follower := leaderOf(t, operator), followerOf(t, cluster, operator)
+		follower := followerOf(t, cluster, operator)
 		all.wantGood(t, "at first", credential.Token, "/user/alice")
-		atLeader := cluster.Dial(leader)
-		cluster.Node(follower).WhileBehind(func() {
-			if _, err := atLeader.Identity.Revoke(t.Context(), &pb.RevokeRequest{Principal: "/user/alice"}); err != nil {
-				t.Fatal(err)
+		cluster.Cut(follower)
+		revoke(t, cluster, &pb.RevokeRequest{Principal: "/user/alice"})
+		if _, err := all.whoami(t.Context(), follower, credential.Token, client.Any); err != nil {
+			t.Errorf("a read of any state behind the revocation: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, reading := all.whoami(ctx, follower, credential.Token, client.Latest)
+		writing := transferOn(all.conns[follower], bearer(credential.Token)...)(ctx)
+		for what, err := range map[string]error{"latest read": reading, "write": fault.FromGRPC(writing)} {
+			if fault.KindOf(err) != fault.Unavailable {
+				t.Errorf("a %s at a node that is cut off: %v, want it unavailable", what, err)
 			}
-			if _, err := all.whoami(t.Context(), follower, credential.Token, client.Any); err != nil {
-				t.Errorf("a read of any state behind the revocation: %v", err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			if _, err := all.whoami(ctx, follower, credential.Token, client.Latest); fault.KindOf(err) != fault.Unavailable {
-				t.Errorf("a latest read at a node that is behind: %v, want it unavailable", err)
-			}
-			if err := transferOn(all.conns[follower], bearer(credential.Token)...)(t.Context()); fault.KindOf(fault.FromGRPC(err)) != fault.Unauthenticated {
-				t.Errorf("a write through a node that is behind: %v, want it unauthenticated", err)
-			}
-		})
-		all.wantEnded(t, "the node has caught up", credential.Token, "revoked")
+		}
+		cluster.Heal(follower)
+		cluster.WaitReady(follower)
+		all.wantEnded(t, "the node is back", credential.Token, "revoked")
 	})
 }
 
@@ -228,7 +231,7 @@ func TestInspect(t *testing.T) {
 			if got := inspect(id, credential.Token); !proto.Equal(got, want) {
 				t.Errorf("%s says %v, want %v", id, got, want)
 			}
-			if got := inspect(id, credential.Token+"x"); got.Valid || got.Subject != "" || !strings.Contains(got.Reason, "signature") {
+			if got := inspect(id, credential.Token+"x"); got.Valid || got.Subject != "" || !strings.Contains(got.Reason, "base64url") {
 				t.Errorf("%s says of a token with a letter more: %v", id, got)
 			}
 		}

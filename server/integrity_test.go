@@ -107,7 +107,7 @@ func applyAlone(t *testing.T, dir string) {
 	defer m.Close()
 	at := m.Position()
 	entry, err := fsm.EncodeEntry(&statev1.Entry{UnixNanos: at.Time, Commands: []*statev1.Command{{
-		Name: "ledger.transfer", Caller: &statev1.Caller{Principal: "/user/operator", Operator: true}, RequestId: "forged", Body: body,
+		Name: "ledger.transfer", Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: "certificate"}, RequestId: "forged", Body: body,
 	}}})
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func TestVouchChain(t *testing.T) {
 			t.Fatal(err)
 		}
 		all.wantEnded(t, "the operator was revoked", links[3].Token, "revoked")
-		if _, err := operator.Identity.Whoami(t.Context(), &pb.WhoamiRequest{}); !(answer{fault.Unauthenticated, "the certificate was revoked"}).is(err) {
+		if _, err := operator.Identity.Whoami(t.Context(), &pb.WhoamiRequest{}); !(answer{fault.Unauthenticated, "revoked"}).is(err) {
 			t.Errorf("an operator who was revoked: %v", err)
 		}
 	})
@@ -164,7 +164,7 @@ func TestVouchProperty(t *testing.T) {
 			return time.Now().Unix() < l.ExpiresUnix
 		}
 		exchangeOne := func(rt *rapid.T, from *link, subject string) *link {
-			req := &pb.VouchRequest{Subject: subject, LifetimeSeconds: rapid.Int64Range(1, 1800).Draw(rt, "lifetime")}
+			req := &pb.VouchRequest{Subject: subject, LifetimeSeconds: rapid.Int64Range(1, 60).Draw(rt, "lifetime")}
 			got, err := vouching.Vouch(withHeaders(t.Context(), bearer(from.Token)...), req)
 			if wanted := good(from) && from.depth < 4; (err == nil) != wanted {
 				rt.Fatalf("%s vouches for %s: %v, want an answer: %t", from.Subject, subject, err, wanted)
@@ -184,7 +184,8 @@ func TestVouchProperty(t *testing.T) {
 			}
 			return next
 		}
-		rapid.Check(t, func(rt *rapid.T) {
+		// A *testing.T does not tell its deadline in virtual time.
+		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
 			subject := rapid.Custom(func(rt *rapid.T) string {
 				return fmt.Sprint("/workload/p", rapid.IntRange(0, principals-1).Draw(rt, "p"))
 			})
@@ -199,7 +200,7 @@ func TestVouchProperty(t *testing.T) {
 					}
 					epochs[p]++
 				case 1:
-					wait(t, time.Duration(rapid.Int64Range(1, 900).Draw(rt, "seconds"))*time.Second)
+					wait(t, time.Duration(rapid.Int64Range(1, 30).Draw(rt, "seconds"))*time.Second)
 				default:
 					if next := exchangeOne(rt, rapid.SampledFrom(links).Draw(rt, "from"), subject.Draw(rt, "subject")); next != nil {
 						links = append(links, next)

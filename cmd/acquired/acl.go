@@ -64,7 +64,7 @@ func (g *globals) changeTree(cmd *cobra.Command, request *requestFlag, change *p
 func (r *requestFlag) changeTree(ctx context.Context, c *client.Client, change *pb.ChangeRequest) (*pb.ChangeResponse, error) {
 	answer, err := c.Acl.Change(client.WithRequestID(ctx, r.resolve()), change)
 	if err != nil {
-		return nil, r.explain(err)
+		return nil, hintVisible(hintParents(change, r.explain(err)))
 	}
 	return answer, nil
 }
@@ -193,6 +193,19 @@ func formatNanos(nanos int64) string {
 		return ""
 	}
 	return time.Unix(0, nanos).UTC().Format(time.RFC3339Nano)
+}
+
+// hintParents says how to make a node whose directory is missing.
+func hintParents(change *pb.ChangeRequest, err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Kind != fault.NotFound || len(change.Changes) == 0 {
+		return err
+	}
+	create := change.Changes[0].GetCreate()
+	if missing := f.Details["path"]; create == nil || create.Parents || missing == "" || !strings.HasPrefix(create.Path, missing+"/") {
+		return err
+	}
+	return withHint(err, "--parents makes what is missing above it")
 }
 
 // hintVisible says why what is there may not be found.

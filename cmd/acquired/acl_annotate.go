@@ -46,7 +46,7 @@ be there: 0 nothing, a version that one, -1 whatever there is.`,
 			a := &pb.Annotation{
 				Tag: tag, Unique: unique, StartUnixNanos: start, EndUnixNanos: end, Content: &pb.Annotation_Text{Text: text},
 			}
-			return hintVisible(g.changeTree(cmd, &request, changesOf(annotateChange(args[0], a, version)), showAnnotated))
+			return g.changeTree(cmd, &request, changesOf(annotateChange(args[0], a, version)), showAnnotated)
 		},
 	}
 	request.register(cmd.Flags())

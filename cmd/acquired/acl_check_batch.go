@@ -13,8 +13,10 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"acquired/client"
+	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/path"
 	pb "acquired/proto/acquired/v1"
@@ -23,8 +25,8 @@ import (
 const (
 	// checkWindow is how many questions are held at a time.
 	checkWindow = 10_000
-	// maxChecks is how many paths times operations one request asks about.
-	maxChecks = 10_000
+	// checkCalls is how many requests are under way at a time.
+	checkCalls = 16
 	// maxQuestionLine bounds a line of a file of questions.
 	maxQuestionLine = 64 << 10
 )
@@ -89,8 +91,7 @@ func (g *globals) checkBatch(cmd *cobra.Command, name string) error {
 		return err
 	}
 	defer c.Close()
-	b := &batchChecker{client: c, name: title, out: json.NewEncoder(cmd.OutOrStdout())}
-	b.out.SetEscapeHTML(false)
+	b := &batchChecker{client: c, name: title, out: cmd.OutOrStdout()}
 	return b.run(cmd.Context(), in)
 }
 
@@ -99,7 +100,7 @@ type batchChecker struct {
 	client *client.Client
 	// name is what the questions are read from.
 	name   string
-	out    *json.Encoder
+	out    io.Writer
 	window []question
 }
 
@@ -142,18 +143,35 @@ func (b *batchChecker) flush(ctx context.Context) error {
 		}
 		groups[q.Principal] = append(groups[q.Principal], q)
 	}
+	calls, ctx := errgroup.WithContext(ctx)
+	calls.SetLimit(checkCalls)
 	for _, principal := range principals {
-		if err := b.answer(ctx, principal, groups[principal]); err != nil {
-			return fmt.Errorf("%s, line %d: %w", b.name, groups[principal][0].line, hintRead(err))
-		}
+		questions := groups[principal]
+		calls.Go(func() error {
+			if err := b.answer(ctx, principal, questions); err != nil {
+				return fmt.Errorf("%s, line %d: %w", b.name, questions[0].line, hintRead(err))
+			}
+			return nil
+		})
 	}
+	if err := calls.Wait(); err != nil {
+		return err
+	}
+	return b.print()
+}
+
+// print prints the questions of the window, and empties it.
+func (b *batchChecker) print() error {
+	buffered := bufio.NewWriter(b.out)
+	encoder := json.NewEncoder(buffered)
+	encoder.SetEscapeHTML(false)
 	for _, q := range b.window {
-		if err := b.out.Encode(q.checked); err != nil {
+		if err := encoder.Encode(q.checked); err != nil {
 			return err
 		}
 	}
 	b.window = b.window[:0]
-	return nil
+	return buffered.Flush()
 }
 
 // answer asks about one principal, in as few requests as it takes.
@@ -171,7 +189,7 @@ func (b *batchChecker) answer(ctx context.Context, principal string, questions [
 	}
 	var allowed []uint32
 	var visible []bool
-	for part := range slices.Chunk(paths, maxChecks/len(operations)) {
+	for part := range slices.Chunk(paths, acl.MaxChecks/len(operations)) {
 		answer, err := b.client.Acl.CheckMany(ctx, &pb.CheckManyRequest{Principal: principal, Paths: part, Operations: operations})
 		if err != nil {
 			return err

@@ -134,7 +134,7 @@ func (g *globals) removeClause(cmd *cobra.Command, request *requestFlag, path st
 	}
 	change := changesOf(unannotateChange(path, clauseTag, flags.remove, 0))
 	change.Force = force
-	return hintVisible(g.changeTree(cmd, request, change, showIndex))
+	return g.changeTree(cmd, request, change, showIndex)
 }
 
 // putClause writes the clause. One that is replaced must still be what it was
@@ -153,7 +153,7 @@ func (g *globals) putClause(cmd *cobra.Command, request *requestFlag, path strin
 		change.Force = force
 		answer, err := request.changeTree(ctx, c, change)
 		if err != nil {
-			return nil, hintVisible(err)
+			return nil, err
 		}
 		return showAnnotated(answer), nil
 	})

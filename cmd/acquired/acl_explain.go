@@ -121,9 +121,9 @@ func joinRoles(roles []role, separator string) string {
 	return strings.Join(names, separator)
 }
 
-func describeExplanation(principal, operation, path string, answer *pb.ExplainResponse) explanation {
+func describeExplanation(about checked, answer *pb.ExplainResponse) explanation {
 	e := explanation{
-		Principal: principal, Operation: operation, Path: path,
+		Principal: about.Principal, Operation: about.Operation, Path: about.Path,
 		Allowed: answer.Allowed, Visible: answer.Visible, Reason: answer.Reason,
 		Clauses: make([]explainedClause, len(answer.Clauses)),
 	}
@@ -151,16 +151,16 @@ the operation is allowed or not; acl check tells by its status.`,
 		Args:              arguments(2, 2, "OPERATION PATH"),
 		ValidArgsFunction: completeOperation,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			operation, err := parseOperation(args[0])
-			if err != nil {
-				return err
+			about := checked{Principal: principal, Operation: args[0], Path: args[1]}
+			if err := about.normalise(); err != nil {
+				return &usageError{err}
 			}
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
-				answer, err := c.Acl.Explain(ctx, &pb.ExplainRequest{Principal: principal, Operation: operation, Path: args[1]})
+				answer, err := c.Acl.Explain(ctx, &pb.ExplainRequest{Principal: about.Principal, Operation: about.Operation, Path: about.Path})
 				if err != nil {
 					return nil, hintRead(hintVisible(err))
 				}
-				return describeExplanation(principal, operation, args[1], answer), nil
+				return describeExplanation(about, answer), nil
 			})
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,13 +12,11 @@ import (
 
 	"acquired/client"
 	"acquired/cmd/acquired/universe"
+	"acquired/fsm/acl"
 	"acquired/fsm/path"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
-
-// maxChanges is how many changes one command makes.
-const maxChanges = 50_000
 
 // universeFlags say what a file is and what it is to what is there.
 type universeFlags struct {
@@ -106,8 +105,8 @@ func (f *universeFlags) plan(ctx context.Context, c *client.Client, u universe.U
 		return universe.Plan{}, err
 	}
 	plan, err := u.Plan(existing, mode)
-	if mode == universe.Add {
-		err = hintExists(err, "--merge adds what is missing, --replace makes it what the file says; --dry-run shows the difference")
+	if errors.Is(err, fault.Exists) {
+		err = withHint(err, "--merge adds what is missing, --replace makes it what the file says; --dry-run shows the difference")
 	}
 	return plan, err
 }
@@ -222,8 +221,8 @@ alone from then on (--as): for demonstrations.`,
 
 // checkPlan refuses what the cluster would not take.
 func checkPlan(plan universe.Plan, force bool) error {
-	if len(plan.Changes) > maxChanges {
-		return usage("the file needs %d changes, and at most %d are made at once: load it in parts, with --merge", len(plan.Changes), maxChanges)
+	if len(plan.Changes) > acl.MaxChanges {
+		return usage("the file needs %d changes, and at most %d are made at once: load it in parts, with --merge", len(plan.Changes), acl.MaxChanges)
 	}
 	if plan.Force && !force {
 		return withHint(fault.Conflict.New("the file names roles that do not exist"), "--dry-run says which; operators may load it with --force")

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	pb "acquired/proto/acquired/v1"
-	"acquired/proto/fault"
 )
 
 func aclMkdirCommand(g *globals) *cobra.Command {
@@ -56,8 +55,7 @@ shows it, it removes that annotation and leaves the node.`,
 			if err != nil {
 				return err
 			}
-			err = g.changeTree(cmd, &request, &pb.ChangeRequest{Changes: []*pb.Change{change}, Force: force}, showIndex)
-			return hintVisible(err)
+			return g.changeTree(cmd, &request, &pb.ChangeRequest{Changes: []*pb.Change{change}, Force: force}, showIndex)
 		},
 	}
 	request.register(cmd.Flags())
@@ -111,17 +109,9 @@ func aclMoveCommand(g *globals) *cobra.Command {
 				return usage("NAME %q is a path: a node stays in its directory", args[1])
 			}
 			move := &pb.Change{Change: &pb.Change_Move{Move: &pb.MoveNode{Path: args[0], Name: args[1]}}}
-			return hintVisible(g.changeTree(cmd, &request, changesOf(move), showIndex))
+			return g.changeTree(cmd, &request, changesOf(move), showIndex)
 		},
 	}
 	request.register(cmd.Flags())
 	return cmd
-}
-
-// hintExists says how to go on where something is already.
-func hintExists(err error, format string, args ...any) error {
-	if fault.KindOf(err) == fault.Exists {
-		return withHint(err, format, args...)
-	}
-	return err
 }

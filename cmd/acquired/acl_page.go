@@ -5,10 +5,9 @@ import (
 	"io"
 
 	"github.com/spf13/pflag"
-)
 
-// maxPage is the most that one answer has.
-const maxPage = 10_000
+	"acquired/fsm/acl"
+)
 
 // limitFlag cuts a long answer. Without it, page after page is asked for.
 type limitFlag struct{ most int }
@@ -25,7 +24,7 @@ func pages[T any](l *limitFlag, ask func(cursor string, limit uint32) ([]T, stri
 	}
 	all = []T{}
 	for cursor := ""; ; {
-		limit := maxPage
+		limit := acl.MaxPage
 		if l.most > 0 {
 			limit = min(limit, l.most-len(all))
 		}

@@ -39,7 +39,7 @@ func grantCommand(g *globals) *cobra.Command {
 			}
 			applied := roleAnnotation(args[0])
 			applied.StartUnixNanos, applied.EndUnixNanos = start, end
-			return hintVisible(g.changeTree(cmd, &request, changesOf(annotateChange(args[1], applied, 0)), showAnnotated))
+			return g.changeTree(cmd, &request, changesOf(annotateChange(args[1], applied, 0)), showAnnotated)
 		},
 	}
 	request.register(cmd.Flags())

@@ -42,7 +42,7 @@ func (g *globals) connectTimeout() time.Duration {
 }
 
 func defaultGlobals() *globals {
-	return &globals{output: formatTable, read: client.Latest, timeout: 30 * time.Second}
+	return &globals{output: formatTable, read: client.Latest, timeout: 30 * time.Second, flags: new(pflag.FlagSet)}
 }
 
 func (g *globals) register(root *cobra.Command) {

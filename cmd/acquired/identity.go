@@ -106,9 +106,10 @@ func (c caller) table(w io.Writer) {
 
 func identityWhoamiCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "whoami",
-		Short: "Say who you are to the cluster, and which roles you hold",
-		Args:  arguments(0, 0, "no arguments"),
+		Use:     "whoami",
+		Short:   "Say who you are to the cluster, and which roles you hold",
+		Example: "  acquired identity whoami --context alice",
+		Args:    arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				answer, err := c.Identity.Whoami(ctx, &pb.WhoamiRequest{})

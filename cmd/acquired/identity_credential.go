@@ -159,7 +159,7 @@ type delegation struct {
 	Provider string `json:"provider"`
 }
 
-// table prints, for scripts, what is handed to the data service.
+// table prints the bare token for scripts.
 func (d delegation) table(w io.Writer) {
 	if d.Token != "" {
 		row(w, d.Token)

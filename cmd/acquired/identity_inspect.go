@@ -34,11 +34,11 @@ type inspectedToken struct {
 func (t inspectedToken) table(w io.Writer) {
 	row(w, "valid", yesNo(t.Valid))
 	if t.Reason != "" {
-		row(w, "reason", t.Reason)
+		row(w, "reason", oneLine(t.Reason))
 	}
-	row(w, "subject", orDash(t.Subject))
-	row(w, "session", orDash(t.Session))
-	row(w, "audience", orDash(t.Audience))
+	row(w, "subject", orDash(oneLine(t.Subject)))
+	row(w, "session", orDash(oneLine(t.Session)))
+	row(w, "audience", orDash(oneLine(t.Audience)))
 	row(w, "issued", orDash(t.Issued))
 	row(w, "expires", orDash(t.Expires))
 	row(w, "method", orDash(t.Method))
@@ -58,7 +58,8 @@ func identityInspectCommand(g *globals) *cobra.Command {
 		Long: `inspect looks at TOKEN, at the one on standard input for "-", or without either
 at the one of the context. Other users of this machine can see arguments: prefer
 "-". It ends with status 1 if the token is not accepted.`,
-		Args: arguments(0, 1, "at most TOKEN or -"),
+		Example: "  acquired identity inspect - < token",
+		Args:    arguments(0, 1, "at most TOKEN or -"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			token, err := g.tokenToInspect(cmd, args)
 			if err != nil {

@@ -102,9 +102,10 @@ func readIssuerKeys(in io.Reader, name, algorithm string) ([]byte, error) {
 func identityIssuerRemoveCommand(g *globals) *cobra.Command {
 	var request requestFlag
 	cmd := &cobra.Command{
-		Use:   "rm ISSUER",
-		Short: "Trust an outside issuer no longer; its tokens are refused from then on",
-		Args:  arguments(1, 1, "ISSUER"),
+		Use:     "rm ISSUER",
+		Short:   "Trust an outside issuer no longer; its tokens are refused from then on",
+		Example: "  acquired identity issuer rm https://sso.example.org",
+		Args:    arguments(1, 1, "ISSUER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				ctx = client.WithRequestID(ctx, request.resolve())
@@ -156,9 +157,10 @@ func (l issuerList) table(w io.Writer) {
 
 func identityIssuerListCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the outside issuers that are trusted",
-		Args:  arguments(0, 0, "no arguments"),
+		Use:     "list",
+		Short:   "List the outside issuers that are trusted",
+		Example: "  acquired identity issuer list",
+		Args:    arguments(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				answer, err := c.Identity.Issuers(ctx, &pb.IssuersRequest{})

@@ -38,7 +38,10 @@ func identityKeysCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "List the keys that sign credentials, or revoke one",
-		Args:  arguments(0, 0, "no arguments, or revoke ID"),
+		Long: `keys lists the keys that sign credentials: published ones are about to sign, the
+active one does, and what retiring ones signed is good until they expire.`,
+		Example: "  acquired identity keys",
+		Args:    arguments(0, 0, "no arguments, or revoke ID"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				answer, err := c.Identity.SigningKeys(ctx, &pb.SigningKeysRequest{})
@@ -60,9 +63,10 @@ func identityKeysCommand(g *globals) *cobra.Command {
 func identityKeysRevokeCommand(g *globals) *cobra.Command {
 	var request requestFlag
 	cmd := &cobra.Command{
-		Use:   "revoke ID",
-		Short: "End a signing key, and so all credentials that it signed",
-		Args:  arguments(1, 1, "ID"),
+		Use:     "revoke ID",
+		Short:   "End a signing key, and so all credentials that it signed",
+		Example: "  acquired identity keys revoke QVFaHpDbQh6-RMreERRa7wnGNGNJ45We7OaU-1De4Tg",
+		Args:    arguments(1, 1, "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				ctx = client.WithRequestID(ctx, request.resolve())

@@ -74,7 +74,7 @@ func identitySSHKeyAddCommand(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return hintVisible(g.changeTree(cmd, &request, changesOf(addKeys(args[0], keys)...), showIndex))
+			return g.changeTree(cmd, &request, changesOf(addKeys(args[0], keys)...), showIndex)
 		},
 	}
 	request.register(cmd.Flags())

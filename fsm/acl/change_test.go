@@ -631,6 +631,36 @@ func TestWhatHasEndedUsesNoRole(t *testing.T) {
 	must(t, alice, removal("/role/r", false))
 }
 
+// TestWhatHasEndedNeedsNothing: it is not there, whoever may use its role.
+func TestWhatHasEndedNeedsNothing(t *testing.T) {
+	t.Parallel()
+	m, alice := open(t)
+	must(t, m.Operator, leafAt("/role/theirs"), leafAt("/role/nobody"), leafAt("/user/u"))
+	for _, o := range []string{"UseRole", "ApplyRole"} {
+		must(t, m.Operator, annotated("/role/theirs", localClause(o, "/role/nobody")))
+	}
+	end := m.Position().Time + 1000*second
+	role, clause := roleNote("/role/theirs", 0), clauseNote("Meter", 0, []string{"/role/theirs"})
+	role.EndUnixNanos, clause.EndUnixNanos, clause.GetClause().EndWidens = end, end, true
+	must(t, m.Operator, annotated("/user/u", role), annotated("/data/d", clause))
+	changes := map[*pb.Change]fault.Kind{
+		takenOff("/user/u", "applied-role", 1, 0): fault.NotFound, takenOff("/data/d", "clause", 1, 0): fault.NotFound,
+		at(-1, "/data/d", clauseNote("Meter", 1)): "",
+	}
+	for change := range changes {
+		refused(t, m, alice, fault.Denied, all(change))
+	}
+	m.Wait(1000 * second)
+	for change, want := range changes {
+		if want != "" {
+			refused(t, m, alice, want, all(change))
+		}
+	}
+	if got := must(t, alice, at(-1, "/data/d", clauseNote("Meter", 1))).Changed[0]; got.Version != 1 {
+		t.Errorf("what takes the place of an ended clause is %v", got)
+	}
+}
+
 // TestAllOrNone: a refusal of the last of many takes back all of them.
 func TestAllOrNone(t *testing.T) {
 	t.Parallel()

@@ -104,10 +104,8 @@ func (c *comparison) concerned() []path.Path {
 				continue
 			}
 			named[role] = true
-			for _, r := range []kv.Reader{c.before.r, c.after.r} {
-				for p := range tree.ClausesNaming(r, role) {
-					paths = append(paths, p)
-				}
+			for p := range tree.ClausesNaming(c.before.r, role) { // others are touched
+				paths = append(paths, p)
 			}
 		}
 	}

@@ -20,7 +20,8 @@ type demand struct {
 	now int64
 	// policies must all be met; one that is nil is met by nobody.
 	policies []*policy.Policy
-	// sets are the role sets that the policies are made of.
+	// sets are the role sets that the policies are made of. The last are of clauses
+	// far down, which fewer tend to meet: those are tried first.
 	sets [][]path.Path
 }
 
@@ -87,7 +88,7 @@ func (d *demand) search(most int) (met, decided bool) {
 		return false, true
 	}
 	for some := fewHolders; some <= most; some *= 4 {
-		for _, set := range d.sets {
+		for _, set := range slices.Backward(d.sets) {
 			seen := 0
 			for n := range d.holders(set) {
 				if d.metBy(n) {
@@ -180,7 +181,7 @@ func (d *demand) firstOf(p path.Path) string {
 // held by so many that it is as well to ask everybody.
 func (d *demand) narrowest() (set []path.Path, ok bool) {
 	for most := fewHolders; most <= manyHolders; most *= 4 {
-		for _, set := range d.sets {
+		for _, set := range slices.Backward(d.sets) {
 			seen := 0
 			for range d.holders(set) {
 				if seen++; seen == most {

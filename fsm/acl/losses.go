@@ -10,9 +10,9 @@ import (
 	"acquired/fsm/tree"
 )
 
-// MaxReviewed is how many nodes are looked at to see whether a command leaves
-// something that nobody can administer.
-const MaxReviewed = 1 << 18
+// MaxReviewed is how many nodes that were there before a command are looked at to
+// see whether it leaves something that nobody can administer.
+const MaxReviewed = 100_000
 
 // losses is what the changes of a command may have taken from those who
 // administer a part of the tree. A nil one notes nothing.

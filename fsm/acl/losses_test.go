@@ -113,7 +113,7 @@ func (s *workshop) anyLoss() *pb.Change {
 			return s.rewritten(p, s.edited(n))
 		}
 	case 5:
-		return &pb.Change{Change: &pb.Change_Move{Move: &pb.MoveNode{Path: p, Name: pick(s, names)}}}
+		return moved(p, pick(s, names))
 	}
 	return s.anyChange(p)
 }
@@ -250,6 +250,10 @@ func removed(p string) *pb.Change {
 	return &pb.Change{Change: &pb.Change_Remove{Remove: &pb.RemoveNode{Path: p, Recursive: true}}}
 }
 
+func moved(p, name string) *pb.Change {
+	return &pb.Change{Change: &pb.Change_Move{Move: &pb.MoveNode{Path: p, Name: name}}}
+}
+
 func TestLosses(t *testing.T) {
 	t.Parallel()
 	nobody := note{tag: "clause", operation: "Admin", sets: [][]string{nil}}
@@ -276,11 +280,15 @@ func TestLosses(t *testing.T) {
 		{"nobody may, on the node itself", []*pb.Change{annotated("/data/x", hung(local))}, "/data/x"},
 		{"nobody may, for a while", []*pb.Change{annotated("/data", hung(nobody)), unannotate("/data", "clause", 1)}, ""},
 		{"the clause names fewer roles", []*pb.Change{rewritten(note{sets: [][]string{{"/role/root"}}})}, "/data/x"},
-		{"the clause names more roles", []*pb.Change{rewritten(note{sets: [][]string{{"/role/root", "/role/admin", "/role/other"}}})}, ""},
+		{"the clause names more roles", []*pb.Change{made("/role/new", false), rewritten(note{sets: [][]string{{"/role/root", "/role/new", "/role/admin"}}})}, ""},
 		{"the clause has more sets", []*pb.Change{rewritten(note{sets: [][]string{{"/role/root", "/role/admin"}, {}}})}, "/"},
 		{"the clause has no sets", []*pb.Change{rewritten(note{})}, ""},
 		{"the clause is made local", []*pb.Change{rewritten(note{local: true, sets: [][]string{{"/role/root"}}})}, "/data"},
 		{"the clause begins later", []*pb.Change{rewritten(note{start: math.MaxInt64})}, "/"},
+		{"it is moved", []*pb.Change{moved("/data/x", "y"), unannotate("/user/group/admin", "applied-role", 1)}, "/data/x"},
+		{"it is closed and moved", []*pb.Change{annotated("/data/x", hung(nobody)), moved("/data/x", "y")}, "/data/x"},
+		{"it is moved and closed", []*pb.Change{moved("/data/x", "y"), annotated("/data/y", hung(nobody))}, "/data/x"},
+		{"another has its name", []*pb.Change{moved("/data/x", "y"), made("/data/x", true), annotated("/data/x", hung(nobody))}, ""},
 		{"it is removed too", []*pb.Change{unannotate("/user/group/admin", "applied-role", 1), removed("/data/x")}, ""},
 		{"it is made", []*pb.Change{made("/data/y", true), annotated("/data/y", hung(nobody)), made("/data/y/z", false)}, ""},
 		{"a principal who administers nothing is removed", []*pb.Change{made("/user/eve", false), removed("/user/eve")}, ""},
@@ -305,6 +313,36 @@ func TestLosses(t *testing.T) {
 			}
 			fsmtest.Must(m.Operator, acl.Change, &pb.ChangeRequest{Changes: c.changes, Force: true})
 		})
+	}
+}
+
+// TestLossesOfWhatIsOpen: where no role is needed, somebody must be there all the
+// same.
+func TestLossesOfWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	m := fsmtest.New(t)
+	open := note{tag: "clause", unique: 1, operation: "Admin"}
+	closed, local := open, open
+	closed.sets, local.local = [][]string{nil}, true
+	m.Clause("/", command.View)
+	m.Principal("/user/alice")
+	fsmtest.Must(m.Operator, acl.Change, &pb.ChangeRequest{Changes: []*pb.Change{
+		made("/data", true), annotated("/data", hung(open)), made("/data/b", false),
+		made("/data/a", false), annotated("/data/a", hung(closed)),
+	}})
+	rewrite := &pb.Change{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{Path: "/data", Annotation: hung(local), IfVersion: -1}}}
+	for _, c := range []struct {
+		changes []*pb.Change
+		lost    string
+	}{
+		{[]*pb.Change{removed("/user/alice")}, "/data"},
+		{[]*pb.Change{rewrite, unannotate("/data/a", "clause", 1)}, "/data/b"},
+		{[]*pb.Change{made("/user/bob", false), removed("/user/alice")}, ""},
+	} {
+		_, err := fsmtest.Do(m.Operator, acl.Change, &pb.ChangeRequest{Changes: c.changes})
+		if faultPath(err) != c.lost || (err == nil) != (c.lost == "") {
+			t.Errorf("%v is answered with %v, want a loss of %q", c.changes, err, c.lost)
+		}
 	}
 }
 

@@ -184,26 +184,27 @@ func (c *changer) move(req *pb.MoveNode) error {
 		return err
 	}
 	for _, moved := range subtree {
-		if err := c.moveOne(moved, to+moved.Path[len(n.Path):]); err != nil {
+		if err := c.checkMove(moved, to+moved.Path[len(n.Path):]); err != nil {
 			return err
 		}
+	}
+	for _, moved := range subtree { // what is above goes first
+		from, to := moved.Path, to+moved.Path[len(n.Path):]
+		identity.Rename(c.tx, from, to)
+		tree.Rename(c.tx, moved, to)
+		c.lost.moved(from, to)
 	}
 	return nil
 }
 
-// moveOne moves a node whose parent has moved already.
-func (c *changer) moveOne(n *tree.Node, to path.Path) error {
+// checkMove refuses nodes that cannot have another path. It is asked before the
+// first is moved: between one move and the next the tree has gaps.
+func (c *changer) checkMove(n *tree.Node, to path.Path) error {
 	if _, err := path.Parse(string(to)); err != nil {
 		return err
 	}
 	if n.Kind == tree.Account {
 		return fault.Conflict.New("%s is an account of the ledger, which cannot be moved", n.Path).With("path", string(n.Path))
 	}
-	if err := c.checkUnused(n.Path); err != nil {
-		return err
-	}
-	identity.Rename(c.tx, n.Path, to)
-	tree.Rename(c.tx, n, to)
-	c.lost.moved(n.Path, to)
-	return nil
+	return c.checkUnused(n.Path)
 }

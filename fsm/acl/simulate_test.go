@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"acquired/fsm/acl"
@@ -212,6 +213,52 @@ func TestSimulateAClause(t *testing.T) {
 	}
 }
 
+func TestSimulateMakesParents(t *testing.T) {
+	t.Parallel()
+	_, alice := guarded(t)
+	req := &pb.SimulateRequest{
+		Change: changed(leafAt("/data/new/b/c")), Operations: []string{"Write"}, PrincipalsUnder: "/user/alice",
+	}
+	want := []string{"+/user/alice Write /data/new", "+/user/alice Write /data/new/b", "+/user/alice Write /data/new/b/c"}
+	if diff := cmp.Diff(want, simulated(t, alice, req)); diff != "" {
+		t.Errorf("of what is made on the way (-want +got): %s", diff)
+	}
+}
+
+func TestSimulateInPages(t *testing.T) {
+	t.Parallel()
+	m, _ := guarded(t)
+	for _, p := range []string{"/data/d/a", "/data/d/a-b", "/data/d/a/b", "/data/d/c", "/data/e"} {
+		must(t, m.Operator, directoryAt(p))
+	}
+	change := changed(annotated("/data", viewClause("/role/reader")))
+	for _, whole := range []*pb.SimulateRequest{
+		{}, {Operations: []string{"View"}}, {Operations: []string{"View"}, PathsUnder: "/data/d"}, {Operations: []string{"Read", "View"}},
+	} {
+		whole.Change = change
+		want := simulated(t, m.Operator, whole)
+		if len(want) < 10 {
+			t.Fatalf("there are %d differences", len(want))
+		}
+		for limit := uint32(1); limit <= 8; limit++ {
+			var got []string
+			for cursor, more := "", true; more; more = cursor != "" {
+				req := proto.CloneOf(whole)
+				req.Limit, req.Cursor = limit, cursor
+				got = append(got, simulated(t, m.Operator, req)...)
+				res, err := fsmtest.Ask(m.Operator, acl.Simulate, req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cursor = res.Cursor
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%v under %q in pages of %d (-whole +pages): %s", whole.Operations, whole.PathsUnder, limit, diff)
+			}
+		}
+	}
+}
+
 // TestSimulateShowsNothingNew: who could see a thing only after the changes is
 // not shown it before.
 func TestSimulateShowsNothingNew(t *testing.T) {
@@ -233,6 +280,23 @@ func TestSimulateShowsNothingNew(t *testing.T) {
 	want := []string{"+/user/alice View /data/new", "+/user/alice Admin /data/new"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("of what she makes herself (-want +got): %s", diff)
+	}
+}
+
+// TestSimulateJudgesWhatIsThereByNow, also when the changes make something else
+// of it.
+func TestSimulateJudgesWhatIsThereByNow(t *testing.T) {
+	t.Parallel()
+	m, alice := guarded(t)
+	m.Clause("/user", command.Write, "/role/admin")
+	must(t, m.Operator, directoryAt("/user/x"), directoryAt("/user/y"), annotated("/user/x", localClause("Read", "/role/nobody")))
+	req := &pb.SimulateRequest{
+		Change:     all(removal("/user/x", false), removal("/user/y", false), leafAt("/user/x"), leafAt("/user/y")),
+		Operations: []string{"Read"}, PathsUnder: "/data",
+	}
+	want := []string{"+/user/y Read /data/d"}
+	if diff := cmp.Diff(want, simulated(t, alice, req)); diff != "" {
+		t.Errorf("alice may Read one of two directories that become principals (-want +got): %s", diff)
 	}
 }
 

@@ -49,13 +49,13 @@ func (l *losses) suspects(tx *command.Tx) (found []path.Path, err error) {
 	for _, top := range s.tops() {
 		s.review(top)
 		for p := range tree.ClausesBelow(tx, top) {
-			if !l.goOn() {
+			s.review(p)
+			if l.reviewed > MaxReviewed {
 				break
 			}
-			s.review(p)
 		}
 	}
-	if !l.goOn() {
+	if l.reviewed > MaxReviewed {
 		return nil, fault.Exhausted.New("more than %d nodes are to be looked at to see that somebody can still administer them: "+
 			"make the changes further down, or let an operator force them", MaxReviewed)
 	}
@@ -112,7 +112,7 @@ func (s *survey) replaced() bool {
 // its children without clauses if nobody can administer those.
 func (s *survey) review(p path.Path) {
 	origin := s.lost.origin(p)
-	if origin == "" {
+	if origin == "" || !s.lost.goOn() {
 		return
 	}
 	if !s.administrable(p, false) {
@@ -122,12 +122,15 @@ func (s *survey) review(p path.Path) {
 		return
 	}
 	for n := range tree.Children(s.tx, p, "") {
+		origin := s.lost.origin(n.Path)
+		if origin == "" {
+			continue
+		}
 		if !s.lost.goOn() {
 			return
 		}
-		origin := s.lost.origin(n.Path)
 		// Those that have clauses, or had, are reviewed by themselves.
-		if origin != "" && !s.lost.changed[origin] && len(tree.Clauses(s.tx, n.Path)) == 0 {
+		if !s.lost.changed[origin] && len(tree.Clauses(s.tx, n.Path)) == 0 {
 			s.found = append(s.found, origin)
 			return
 		}

@@ -62,7 +62,8 @@ func (at *moment) compareWhatCan(s *workshop) int {
 }
 
 // TestWhatCanBelowClosedDirectories: a closed directory hides what is below it,
-// and neither what sorts among that nor what comes behind.
+// and neither what sorts among that nor what comes behind. What is closed to who
+// asks about another is hidden from it too, but not what it may merely not read.
 func TestWhatCanBelowClosedDirectories(t *testing.T) {
 	t.Parallel()
 	m := fsmtest.New(t)
@@ -81,6 +82,18 @@ func TestWhatCanBelowClosedDirectories(t *testing.T) {
 	got, err := fsmtest.Ask(alice, acl.WhatCan, &pb.WhatCanRequest{Operation: "Read"})
 	if err != nil || !slices.Equal(got.Paths, want) {
 		t.Errorf("alice can read %q, %v; want %q", got.GetPaths(), err, want)
+	}
+	got, err = fsmtest.Ask(alice, acl.WhatCan, &pb.WhatCanRequest{Operation: "Read", Under: "/data", Cursor: "/"})
+	if err != nil || !slices.Equal(got.Paths, want) {
+		t.Errorf("behind a cursor before all of it alice can read %q, %v; want %q", got.GetPaths(), err, want)
+	}
+	m.Clause("/user", command.Read)
+	m.Clause("/data/a0", command.View, "/role/reader")
+	bob := m.Principal("/user/bob")
+	want = []string{"/data", "/data/a-b", "/data/a-b/x"}
+	got, err = fsmtest.Ask(bob, acl.WhatCan, &pb.WhatCanRequest{Principal: "/user/alice", Operation: "Read", Under: "/data"})
+	if err != nil || !slices.Equal(got.Paths, want) {
+		t.Errorf("bob is told that alice can read %q, %v; want %q", got.GetPaths(), err, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package acl_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"acquired/fsm/acl"
@@ -121,7 +122,7 @@ func (s *workshop) crowd() {
 	for _, group := range []string{"/user/a", "/user/a-b", "/user/a/b", "/user/a.b", "/user/a0", "/workload/w"} {
 		s.create(group, false)
 		for i := range pick(s, []int{0, 3, 20, 60}) {
-			s.create(fmt.Sprintf("%s/p%d", group, i), true)
+			s.create(strings.TrimSuffix(fmt.Sprintf("%s/p-%d", group, i), "-0"), true)
 		}
 	}
 	for _, role := range roles {

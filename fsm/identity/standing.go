@@ -49,7 +49,7 @@ func proofStands(r kv.Reader, caller *command.Caller, now int64) error {
 		switch {
 		case !keyStands(r, caller.Key, now):
 			return ended("the key that signed the credential is not in use any more")
-		case caller.Born == 0, caller.Session == "":
+		case caller.Session == "":
 			return ended("the credential names nobody")
 		}
 		return actorStands(r, &command.Actor{

@@ -172,20 +172,20 @@ func TestCredentials(t *testing.T) {
 		good := with(credential(m, "/user/team/alice"), func(c *command.Caller) { c.Method = method })
 		wantStanding(t, m, "a credential", good, true)
 		for name, change := range map[string]func(*command.Caller){
-			"of no key":               func(c *command.Caller) { c.Key = "" },
-			"of an unknown key":       func(c *command.Caller) { c.Key = "other" },
-			"of a revoked key":        func(c *command.Caller) { c.Key = "revoked" },
-			"of one born later":       func(c *command.Caller) { c.Born++ },
-			"of one born before":      func(c *command.Caller) { c.Born-- },
-			"of nobody born":          func(c *command.Caller) { c.Born = 0 },
-			"of no session":           func(c *command.Caller) { c.Session = "" },
-			"of neither":              func(c *command.Caller) { c.Born, c.Session = 0, "" },
-			"of a later epoch":        func(c *command.Caller) { c.Epoch++ },
-			"of another principal":    func(c *command.Caller) { c.Principal = "/user/team/bob" },
-			"of a directory":          func(c *command.Caller) { c.Principal = "/user/team" },
-			"of nobody":               func(c *command.Caller) { c.Principal = "/user/team/carol" },
-			"that says it is of one":  func(c *command.Caller) { c.Operator, c.Principal = true, "/user/team/carol" },
-			"of neither, an operator": func(c *command.Caller) { c.Operator, c.Born, c.Session = true, 0, "" },
+			"of no key":              func(c *command.Caller) { c.Key = "" },
+			"of an unknown key":      func(c *command.Caller) { c.Key = "other" },
+			"of a revoked key":       func(c *command.Caller) { c.Key = "revoked" },
+			"of one born later":      func(c *command.Caller) { c.Born++ },
+			"of one born before":     func(c *command.Caller) { c.Born-- },
+			"of nobody born":         func(c *command.Caller) { c.Born = 0 },
+			"of no session":          func(c *command.Caller) { c.Session = "" },
+			"of neither":             func(c *command.Caller) { c.Born, c.Session = 0, "" },
+			"of a later epoch":       func(c *command.Caller) { c.Epoch++ },
+			"of another principal":   func(c *command.Caller) { c.Principal = "/user/team/bob" },
+			"of a directory":         func(c *command.Caller) { c.Principal = "/user/team" },
+			"of nobody":              func(c *command.Caller) { c.Principal = "/user/team/carol" },
+			"of nobody, an operator": func(c *command.Caller) { c.Operator, c.Principal = true, "/user/team/carol" },
+			"of an operator unborn":  func(c *command.Caller) { c.Operator, c.Born, c.Session = true, 0, "" },
 		} {
 			wantStanding(t, m, method+": a credential "+name, with(good, change), false)
 		}

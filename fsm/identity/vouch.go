@@ -41,8 +41,11 @@ func vouch(v *command.Reading, req *pb.VouchRequest) (*pb.Credential, error) {
 	if err != nil {
 		return nil, err
 	}
+	n := tree.Find(v, p)
 	switch caller := &v.Caller; {
-	case !IsPrincipal(tree.Find(v, p)):
+	case n == nil:
+		return nil, command.NotFound(p)
+	case !IsPrincipal(n):
 		return nil, fault.Conflict.New("%s is a directory, not a principal", p).With("path", string(p))
 	case caller.Method == command.ByIssuer:
 		return nil, fault.Denied.New("a token of an outside issuer is not enough to vouch: show a credential of the cluster or a certificate")

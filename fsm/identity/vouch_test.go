@@ -48,7 +48,7 @@ func TestWhoMayVouch(t *testing.T) {
 		{"a voucher, for who is not there", m.As(voucher), "/user/team/carol", 0, fault.NotFound},
 		{"a voucher, for others", m.As(voucher), "/workload/x", 0, fault.NotFound},
 		{"a voucher, for a directory", m.As(voucher), "/user/team", 0, fault.Conflict},
-		{"an operator, for who is not there", m.Operator, "/user/team/carol", 0, fault.Conflict},
+		{"an operator, for who is not there", m.Operator, "/user/team/carol", 0, fault.NotFound},
 		{"an operator, for what is no principal", m.Operator, "/data/x", 0, fault.Invalid},
 		{"an operator, for nobody", m.Operator, "", 0, fault.Invalid},
 		{"a voucher, for too long", m.As(voucher), "/user/team/alice", identity.MaxVouchedSeconds + 1, fault.Invalid},

@@ -27,14 +27,15 @@ var interned = struct {
 const maxInterned = 1 << 18
 
 // ids are those of policies and closures. They are never used twice in a process.
-var ids atomic.Uint32
+var ids atomic.Uint64
 
+// nextID gives an id, or 0 when the process has used them all up: of what has
+// that id nothing is remembered.
 func nextID() uint32 {
-	id := ids.Add(1)
-	if id >= 1<<idBits {
-		panic("policy: the two thousand million ids of a process are used up; start it again")
+	if id := ids.Add(1); id < 1<<idBits {
+		return uint32(id)
 	}
-	return id
+	return 0
 }
 
 // roleNumber is called with interned locked.

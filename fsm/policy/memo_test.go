@@ -120,3 +120,15 @@ func TestValidIsOfOneStampAndItsTimes(t *testing.T) {
 		t.Error("nothing at all is valid")
 	}
 }
+
+// TestNothingIsRememberedOfWhatHasNoID: several values may have none.
+func TestNothingIsRememberedOfWhatHasNoID(t *testing.T) {
+	t.Parallel()
+	c, d := &Closure{roles: []uint32{1}}, &Closure{roles: []uint32{2}}
+	p, q := &Policy{sets: []roleSet{{1}}}, &Policy{sets: []roleSet{{2}}}
+	for range 2 {
+		if !c.Meets(p) || c.Meets(q) || d.Meets(p) || !d.Meets(q) {
+			t.Errorf("role 1 meets %v, %v and role 2 %v, %v; want true, false and false, true", c.Meets(p), c.Meets(q), d.Meets(p), d.Meets(q))
+		}
+	}
+}

@@ -28,6 +28,9 @@ type Options struct {
 	// DataDir gives where a node keeps its data; nil is beside its
 	// configuration.
 	DataDir func(node string) string
+	// Configure changes the agent.yaml of each node before its first start; nil
+	// changes nothing.
+	Configure func(map[string]any)
 }
 
 // Cluster is made by Start.
@@ -52,6 +55,9 @@ func Start(t testing.TB, o Options) *Cluster {
 		n := c.Add("node" + strconv.Itoa(i+1))
 		if o.DataDir != nil {
 			n.Configure(func(config map[string]any) { config["data"] = o.DataDir(n.ID) })
+		}
+		if o.Configure != nil {
+			n.Configure(o.Configure)
 		}
 		n.Start()
 	}

@@ -53,9 +53,10 @@ func (n *Node) read() map[string]any {
 }
 
 // Address is where the node serves gRPC and raft; HTTP is where it serves
-// health; Gossip is where it gossips.
+// health; SSH is where it serves logins; Gossip is where it gossips.
 func (n *Node) Address() string { return n.read()["listen"].(string) }
 func (n *Node) HTTP() string    { return n.read()["http"].(string) }
+func (n *Node) SSH() string     { return n.read()["ssh"].(string) }
 func (n *Node) Gossip() string  { return n.read()["gossip"].(map[string]any)["listen"].(string) }
 
 // DataDir is where the node keeps its data.

@@ -107,10 +107,10 @@ func (c *Cluster) Stranger(id, folder string) *Node {
 // Move gives the node, which must not be running, ports that it did not have.
 func (n *Node) Move() {
 	n.t.Helper()
-	port := freePorts(n.t, 3)
+	port := freePorts(n.t, 4)
 	at := func(offset int) string { return fmt.Sprintf("127.0.0.1:%d", port+offset) }
 	n.Configure(func(config map[string]any) {
-		config["listen"], config["http"] = at(0), at(2)
+		config["listen"], config["http"], config["ssh"] = at(0), at(2), at(3)
 		config["gossip"].(map[string]any)["listen"] = at(1)
 	})
 }

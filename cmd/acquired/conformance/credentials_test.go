@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"iter"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ func (w *world) checkVouch(c *comparison) {
 	all, _ := read[map[string]outcomes](c.t, filepath.Join(w.dir, c.file))
 	for _, caller := range slices.Sorted(maps.Keys(all)) {
 		if !w.leaves[caller] {
-			c.leftOut("directory-caller")
+			c.byRule("directory-caller")
 			w.checkNoPrincipal(c, caller)
 			continue
 		}
@@ -50,7 +51,7 @@ func isBelowPrincipals(path string) bool {
 }
 
 // each gives the outcomes with what had them, in order.
-func (o outcomes) each() func(yield func(outcome, tried string) bool) {
+func (o outcomes) each() iter.Seq2[string, string] {
 	return func(yield func(outcome, tried string) bool) {
 		for _, outcome := range slices.Sorted(maps.Keys(o)) {
 			for _, tried := range o[outcome] {

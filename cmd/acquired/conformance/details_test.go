@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,10 @@ func (w *world) checkNodes(c *comparison) {
 			}
 		}
 		here := w.describe(c, w.operator, path).withRoles(undangled)
+		if len(here.loaders) > 0 {
+			c.byRule("loader's-clauses")
+			c.row(path+" opened for", fmt.Sprint(slices.Sorted(slices.Values(operations))), fmt.Sprint(slices.Sorted(slices.Values(here.loaders))))
+		}
 		here.InheritedRoles, here.InheritedACEs = nil, nil
 		c.row(path, recorded.text(), here.text(), w.shapeRules(path, recorded)...)
 	}
@@ -54,7 +59,7 @@ func (w *world) checkDetails(c *comparison) {
 		if as := clients[recorded.Caller]; as != nil {
 			here = w.describe(c, as, recorded.Path)
 		} else {
-			c.leftOut("directory-caller")
+			c.byRule("directory-caller")
 			here = w.describeFor(c, recorded.Caller, recorded.Path)
 		}
 		c.row(recorded.Caller+" "+recorded.Path, want, here.text(), rules...)

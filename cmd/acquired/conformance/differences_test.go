@@ -143,12 +143,13 @@ func (c *comparison) row(name, recorded, here string, rules ...rule) {
 	}
 }
 
-// leftOut notes rows that are not compared, by a listed rule.
-func (c *comparison) leftOut(name string) {
+// byRule notes that something is left out, or compared in another way, by a listed
+// rule.
+func (c *comparison) byRule(name string) {
 	c.t.Helper()
 	listed := c.listed.find(c.universe, c.file, name, true)
 	if listed == nil {
-		c.t.Errorf("%s %s: rule %s is not listed, and rows are left out by it", c.universe, c.file, name)
+		c.t.Errorf("%s %s: rule %s is not listed, and it is gone by", c.universe, c.file, name)
 		return
 	}
 	listed.used[c.universe] = true

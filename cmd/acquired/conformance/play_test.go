@@ -103,7 +103,7 @@ func newKeys(t *testing.T) map[string]sshKey {
 // load makes the node hold the universe and nothing else.
 func (p *play) load(name string) {
 	p.t.Helper()
-	p.read(p.t, p.recordings, name)
+	p.readUniverse(p.t, p.recordings, name)
 	u := p.parse(p.t)
 	for i := range u.Nodes {
 		if n := &u.Nodes[i]; p.operatorKey != "" && n.Path == "/user/the-operator" {
@@ -128,9 +128,9 @@ func (p *play) caller(as string) (*client.Client, error) {
 	return p.dial(p.t, p.tokens[as])
 }
 
-// play makes the call of a step and gives what came of it: "ok" and what was
+// do makes the call of a step and gives what came of it: "ok" and what was
 // shown, "allowed", or the kind of the fault.
-func (p *play) play(s *recordedStep) string {
+func (p *play) do(s *recordedStep) string {
 	p.t.Helper()
 	if s.As != "" && !strings.HasPrefix(s.As, "am://") && p.tokens[s.As] == "" {
 		return "no credential"
@@ -174,7 +174,7 @@ func result(err error, format string, args ...any) string {
 	return "ok " + fmt.Sprintf(format, args...)
 }
 
-// recorded gives what was observed in the words of play.
+// recorded gives what was observed in the words of do.
 func (p *play) recorded(s *recordedStep) string {
 	o := &s.Observed
 	switch {

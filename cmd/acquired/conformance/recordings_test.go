@@ -51,6 +51,9 @@ type recordedDetails struct {
 	ACEs           []recordedACE        `json:"aces"`
 	InheritedACEs  []recordedACE        `json:"inherited_aces"`
 	Annotations    []recordedAnnotation `json:"annotations"`
+	// loaders are the operations of clauses that the loader added here, which are
+	// in no list.
+	loaders []string
 }
 
 type recordedCredential struct {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,6 +99,11 @@ func TestScenarios(t *testing.T) {
 	if len(all) == 0 {
 		t.Fatal("no scenarios")
 	}
+	for id := range expectations {
+		if !slices.ContainsFunc(all, func(s recordedScenario) bool { return s.ID == id }) {
+			t.Errorf("no scenario %s", id)
+		}
+	}
 	w := startWorld(t)
 	keys := newKeys(t)
 	for _, s := range all {
@@ -133,7 +139,7 @@ func (p *play) run(c *comparison, s recordedScenario) (differs bool) {
 		p.t.Fatalf("%d steps, %d of them expected", len(s.Steps), len(expected))
 	}
 	for i, step := range s.Steps {
-		here, recorded := p.play(&step), p.recorded(&step)
+		here, recorded := p.do(&step), p.recorded(&step)
 		want := expected[i]
 		if want == asRecorded {
 			want = recorded

@@ -47,9 +47,11 @@ func detailsOf(ctx context.Context, as *client.Client, path string) (shown recor
 		case *pb.Annotation_Role:
 			shown.Roles = append(shown.Roles, shownRole(content.Role))
 		case *pb.Annotation_Clause:
-			if !isLoaders(res.Node.Path, a) {
-				shown.ACEs = append(shown.ACEs, shownClause(content.Clause))
+			if isLoaders(res.Node.Path, a) {
+				shown.loaders = append(shown.loaders, content.Clause.Operation)
+				continue
 			}
+			shown.ACEs = append(shown.ACEs, shownClause(content.Clause))
 		case *pb.Annotation_Text:
 			shown.Annotations = append(shown.Annotations, recordedAnnotation{Tag: a.Tag, Data: content.Text, Version: strconv.FormatUint(a.Version, 10)})
 		}
@@ -75,12 +77,12 @@ func isLoaders(path string, a *pb.Annotation) bool {
 
 func shownRole(name *pb.RoleName) string {
 	switch {
-	case name.Redacted:
+	case name.GetRedacted():
 		return redactedRole
-	case name.Dangling:
+	case name.GetDangling():
 		return oldName(name.Path) + dangling
 	}
-	return oldName(name.Path)
+	return oldName(name.GetPath())
 }
 
 func undangled(role string) string { return strings.TrimSuffix(role, dangling) }

@@ -40,7 +40,7 @@ func oldName(path string) string { return "am:/" + path }
 func newWorld(t *testing.T, recordings, name string) *world {
 	t.Helper()
 	w := startWorld(t)
-	w.read(t, recordings, name)
+	w.readUniverse(t, recordings, name)
 	if _, err := w.operator.Acl.Change(t.Context(), loading(t, w.parse(t))); err != nil {
 		t.Fatalf("load %s: %v", name, err)
 	}
@@ -54,8 +54,8 @@ func startWorld(t *testing.T) *world {
 	return &world{cluster: cluster, operator: cluster.Dial()}
 }
 
-// read reads what was recorded of the universe.
-func (w *world) read(t *testing.T, recordings, name string) {
+// readUniverse reads what was recorded of the universe.
+func (w *world) readUniverse(t *testing.T, recordings, name string) {
 	t.Helper()
 	w.dir = filepath.Join(recordings, name)
 	w.nodes, w.letters, w.leaves = make(map[string]recordedNode), make(map[string]map[string]string), make(map[string]bool)

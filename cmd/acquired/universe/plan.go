@@ -19,7 +19,8 @@ const (
 	// Merge adds what is missing and changes nothing that is there.
 	Merge
 	// Replace makes the nodes of the file, and all below them, what the file says:
-	// it removes what the file does not have.
+	// it removes what the file does not have. What hangs on an account that the file
+	// does not have stays.
 	Replace
 )
 
