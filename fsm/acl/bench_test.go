@@ -30,7 +30,7 @@ const (
 )
 
 // estate is the world of the benchmarks. It is made once in a process, which
-// takes a while and some GiB.
+// takes a minute or two and some GiB.
 type estate struct {
 	rand       *rand.Rand
 	machine    *fsm.Machine
@@ -127,7 +127,8 @@ func (e *estate) annotate(p string, n note) {
 }
 
 func (e *estate) add(change *pb.Change) {
-	if e.changes = append(e.changes, change); len(e.changes) == 1000 {
+	const most = 1000 // small entries: with more events than are kept, each event searches the entry
+	if e.changes = append(e.changes, change); len(e.changes) == most {
 		e.apply()
 	}
 }

@@ -130,33 +130,36 @@ func TestARoleIsOnANodeOnce(t *testing.T) {
 	m := newPrincipals(t)
 	m.EntryNanos = 0
 	m.Leaf("/role/b")
-	const alice = "/user/team/alice"
-	apply := func(role path.Path, unique uint64, end, ifVersion int64) func() error {
+	const alice, bob = "/user/team/alice", "/user/team/bob"
+	apply := func(p, role path.Path, unique uint64, end, ifVersion int64) func() error {
 		return func() error {
 			a := fsmtest.AppliedRole(role)
 			a.Unique, a.EndUnixNanos = unique, end
 			_, err := fsmtest.Do(m.Operator, acl.Change, &pb.ChangeRequest{Changes: []*pb.Change{
-				{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{Path: alice, Annotation: a, IfVersion: ifVersion}}},
+				{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{Path: string(p), Annotation: a, IfVersion: ifVersion}}},
 			}})
 			return err
 		}
 	}
 	end := m.Position().Time + 10
-	wantRefused(t, m, "a role that is applied", fault.Exists, "as number 1", apply("/role/a", 0, 0, 0))
-	wantRefused(t, m, "a role that is applied, as another number", fault.Exists, "as number 1", apply("/role/a", 7, 0, -1))
-	wantRefused(t, m, "a number that is another role", fault.Conflict, "is another role", apply("/role/b", 1, 0, -1))
-	wantRefused(t, m, "a role that is there", fault.Exists, "it exists, at version 1", apply("/role/a", 1, 0, 0))
-	wantRefused(t, m, "a role of another version", fault.Conflict, "version 2 is to be there and 1 is", apply("/role/a", 1, 0, 2))
-	wantRefused(t, m, "a role that is not there at a version", fault.Conflict, "nothing is", apply("/role/b", 2, 0, 1))
-	wantKind(t, "the role with an end", apply("/role/a", 1, end, 1)(), "")
+	wantRefused(t, m, "a role that is applied", fault.Exists, "as number 1", apply(alice, "/role/a", 0, 0, 0))
+	wantRefused(t, m, "a role that is applied, as another number", fault.Exists, "as number 1", apply(alice, "/role/a", 7, 0, -1))
+	wantRefused(t, m, "a number that is another role", fault.Conflict, "is another role", apply(alice, "/role/b", 1, 0, -1))
+	wantRefused(t, m, "a role that is there", fault.Exists, "it exists, at version 1", apply(alice, "/role/a", 1, 0, 0))
+	wantRefused(t, m, "a role of another version", fault.Conflict, "version 2 is to be there and 1 is", apply(alice, "/role/a", 1, 0, 2))
+	wantRefused(t, m, "a role that is not there at a version", fault.Conflict, "nothing is", apply(alice, "/role/b", 2, 0, 1))
+	wantKind(t, "the role with an end", apply(alice, "/role/a", 1, end, 1)(), "")
+	wantKind(t, "a role with an end", apply(bob, "/role/a", 0, end, 0)(), "")
 	m.Wait(9)
-	wantRefused(t, m, "a role just before it ends", fault.Exists, "as number 1", apply("/role/a", 2, 0, 0))
+	wantRefused(t, m, "a role just before it ends", fault.Exists, "as number 1", apply(bob, "/role/a", 2, 0, 0))
+	wantRefused(t, m, "the number of a role just before it ends", fault.Conflict, "is another role", apply(alice, "/role/b", 1, 0, 0))
 	m.Wait(1)
-	wantKind(t, "the number of a role that has ended", apply("/role/b", 1, 0, 0)(), "")
-	wantKind(t, "a role that has ended", apply("/role/a", 0, 0, 0)(), "")
-	wantHeld(t, m, alice, "/role/b", "/role/a")
+	wantKind(t, "a role that has ended, as another number", apply(bob, "/role/a", 2, 0, 0)(), "")
+	wantKind(t, "the number of a role that has ended", apply(alice, "/role/b", 1, 0, 0)(), "")
+	wantHeld(t, m, bob, "/role/a")
+	wantHeld(t, m, alice, "/role/b")
 	m.View(func(v *command.Reading) {
-		for role, want := range map[path.Path]string{"/role/a": "[/user/team/alice]", "/role/b": "[/user/team/alice]", "/role/c": "[]"} {
+		for role, want := range map[path.Path]string{"/role/a": "[/user/team/bob]", "/role/b": "[/user/team/alice]", "/role/c": "[]"} {
 			if got := fmt.Sprint(slices.Collect(identity.AppliedTo(v, role))); got != want {
 				t.Errorf("%s is applied to %s, want %s", role, got, want)
 			}

@@ -120,6 +120,7 @@ func TestRevokedSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	m := newPrincipals(t)
 	putKey(m, "key")
+	m.EntryNanos = 0
 	session := func(i int) string { return fmt.Sprintf("%0*x", identity.SessionDigits, i) }
 	for i := range identity.MaxRevokedSessions {
 		revoke(m, "/user/team/alice", session(i))
@@ -135,7 +136,9 @@ func TestRevokedSessionsAreBounded(t *testing.T) {
 	wantKind(t, "one of who comes before", do("/user/team/alic", over), "")
 	revoke(m, "/user/team/alice", "")
 	wantRefused(t, m, "one too many with all revoked", fault.Exhausted, "1024 sessions", func() error { return do("/user/team/alice", over) })
-	m.Wait(identity.MaxSessionNanos)
+	m.Wait(identity.MaxSessionNanos - 1)
+	wantRefused(t, m, "one too many just before they end", fault.Exhausted, "1024 sessions", func() error { return do("/user/team/alice", over) })
+	m.Wait(1)
 	wantKind(t, "one behind those that have ended", do("/user/team/alice", over), "")
 	last := with(credential(m, "/user/team/alice"), func(c *command.Caller) { c.Session = session(over) })
 	wantStanding(t, m, "the last", last, false)
