@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	shortestHold, longestHold = 150 * time.Millisecond, 500 * time.Millisecond
-	shortestGap, longestGap   = 50 * time.Millisecond, 250 * time.Millisecond
+	shortestHold, longestHold = 100 * time.Millisecond, 300 * time.Millisecond
+	shortestGap, longestGap   = 50 * time.Millisecond, 150 * time.Millisecond
 	// governWithin is longer than the longest time without a leader.
 	governWithin = time.Minute
 	// roleUnique is that of the annotation that applies the role.
@@ -62,7 +62,9 @@ func (g *governor) run(ready chan<- struct{}) {
 		}
 		err = g.takeAndGiveBack()
 	}
-	g.t.Errorf("govern %s: %v", g.racer.principal, err)
+	if g.t.Context().Err() == nil {
+		g.t.Errorf("govern %s: %v", g.racer.principal, err)
+	}
 }
 
 func (g *governor) lasts(from, to time.Duration) {
@@ -147,15 +149,14 @@ func (g *governor) issue() error {
 	p := g.racer
 	g.issued++
 	c := &credential{condition: fmt.Sprintf("credential %d of %s", g.issued, p.principal)}
-	make := g.vouch
-	from := g.epoch
+	prove, from := g.vouch, g.epoch
 	if p.certified {
 		// A certificate that was made after a revocation is good also where that is
 		// not known yet.
-		make, from = g.certify, p.born
+		prove, from = g.certify, p.born
 	}
 	call := p.race.history.Now()
-	config, err := make(c)
+	config, err := prove(c)
 	if err != nil {
 		return err
 	}

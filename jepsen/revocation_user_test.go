@@ -139,8 +139,8 @@ func (u *user) try(use rights.Use, do func(ctx context.Context, header grpc.Call
 	switch {
 	case errors.Is(err, fault.Unavailable), errors.Is(err, fault.Exhausted):
 		return // nobody was asked
-	case err != nil && !errors.Is(err, fault.Denied) && !errors.Is(err, fault.Unauthenticated):
-		u.t.Errorf("%s: %v, want it done, denied or unauthenticated", use, err)
+	case err != nil && !isRefusal(err):
+		u.t.Errorf("%s: %v, want it done or refused", use, err)
 		return
 	case use.Index == 0:
 		use.Index = index
@@ -148,6 +148,12 @@ func (u *user) try(use rights.Use, do func(ctx context.Context, header grpc.Call
 		u.t.Errorf("%s: index %d in the answer and %d in its header", use, index, use.Index)
 	}
 	u.racer.race.history.Used(use)
+}
+
+// isRefusal says whether an error is of what is not allowed. A node that does not
+// know of a principal yet says that there is none.
+func isRefusal(err error) bool {
+	return errors.Is(err, fault.Denied) || errors.Is(err, fault.Unauthenticated) || errors.Is(err, fault.NotFound)
 }
 
 // indexOf gives the index of an answer; 0 is none.

@@ -85,7 +85,7 @@ func (n *Node) authenticate(ctx context.Context, now time.Time) (*call, error) {
 	case len(tokens) > 1, len(tokens) == 1 && proved:
 		return nil, fault.Unauthenticated.New("a call proves its caller once, by a certificate or by one token")
 	case len(tokens) == 1:
-		return c, n.byToken(c, tokens[0], now)
+		return c, n.byToken(ctx, c, tokens[0], now)
 	case !proved:
 		return nil, fault.Unauthenticated.New("the call shows no certificate and no token")
 	case who.Role == pki.RoleNode:
@@ -119,7 +119,7 @@ func certificateOf(ctx context.Context) (who pki.Identity, issued time.Time, pro
 	return who, pki.IssuedAt(info.State.PeerCertificates[0]), true, nil
 }
 
-func (n *Node) byToken(c *call, header string, now time.Time) error {
+func (n *Node) byToken(ctx context.Context, c *call, header string, now time.Time) error {
 	scheme, text, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "bearer") {
 		return fault.Unauthenticated.New("the authorization is not a bearer token")
@@ -128,10 +128,44 @@ func (n *Node) byToken(c *call, header string, now time.Time) error {
 		return c.byName(text)
 	}
 	v := n.machine.View(command.Caller{})
-	defer v.Close()
 	caller, err := n.byCredential(v, text, now)
+	index := v.Index
+	v.Close()
+	if err != nil && !n.isLeader() {
+		caller, err = n.lookAgain(ctx, text, now, index, err)
+	}
 	c.caller = caller
 	return err
+}
+
+const (
+	// maxSecondLooks is how many tokens are looked at again at a time, as any
+	// stranger can show one; secondLookTimeout is how long that may take.
+	maxSecondLooks    = 64
+	secondLookTimeout = time.Second
+)
+
+// lookAgain checks a token that was refused in the state at the index: its key or
+// its issuer may be newer than what this node knew. It gives the refusal when
+// nothing newer can be had.
+func (n *Node) lookAgain(ctx context.Context, text string, now time.Time, index uint64, refusal error) (caller command.Caller, err error) {
+	select {
+	case n.secondLooks <- struct{}{}:
+		defer func() { <-n.secondLooks }()
+	default:
+		return caller, refusal
+	}
+	ctx, cancel := context.WithTimeout(ctx, secondLookTimeout)
+	defer cancel()
+	v, err := n.newest(ctx, command.Caller{})
+	if err != nil {
+		return caller, refusal
+	}
+	defer v.Close()
+	if v.Index == index {
+		return caller, refusal
+	}
+	return n.byCredential(v, text, now)
 }
 
 // byName takes the caller at its word. Whether that is enough is said by the

@@ -107,15 +107,12 @@ func (n *Node) interceptStream(srv any, stream grpc.ServerStream, info *grpc.Str
 	if err != nil {
 		return err
 	}
-	return handle(srv, &authenticatedStream{stream, ctx})
+	authenticated := &authenticatedStream{ServerStream: stream, ctx: ctx}
+	if info.IsClientStream && info.IsServerStream {
+		authenticated.serving = n.serving
+	}
+	return handle(srv, authenticated)
 }
-
-type authenticatedStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *authenticatedStream) Context() context.Context { return s.ctx }
 
 // place takes a place for the call and gives what gives it up. Calls that need
 // no proof have few places of their own: they must not take those of others. So

@@ -35,8 +35,8 @@ func TestBareNames(t *testing.T) {
 			all.wantGood(t, "a demonstration", name, name)
 		}
 		all.wantGood(t, "the other scheme", "am://user/alice", "/user/alice")
-		all.wantEnded(t, "nobody of that name", "/user/nobody", "gone")
-		all.wantEnded(t, "a directory", "/user/vouched", "gone")
+		all.wantEnded(t, "nobody of that name", "/user/nobody", "a name alone proves nothing")
+		all.wantEnded(t, "a directory", "/user/vouched", "a name alone proves nothing")
 		all.wantEnded(t, "no principal", "/role/voucher", "not that of a principal")
 		all.wantEnded(t, "the cluster itself", "/system", "not that of a principal")
 

@@ -73,6 +73,7 @@ type Node struct {
 	calls       chan struct{}
 	openCalls   chan struct{}
 	peerCalls   chan struct{}
+	secondLooks chan struct{} // see lookAgain
 	methods     map[string]method
 	split       *splitter
 	refusals    rate.Sometimes
@@ -115,6 +116,7 @@ func Start(ctx context.Context, config Config) (*Node, error) {
 	n.refusals.Interval = refusalInterval
 	n.openCalls = make(chan struct{}, maxOpenCalls)
 	n.peerCalls = make(chan struct{}, maxPeerCalls)
+	n.secondLooks = make(chan struct{}, maxSecondLooks)
 	n.applied.index = func() uint64 { return n.machine.Position().Index }
 	n.peers = &peers{node: n, conns: make(map[string]*grpc.ClientConn)}
 	n.reads = &readIndexer{node: n}

@@ -14,6 +14,10 @@ import (
 // happens that it may see.
 const watchProgress = 5 * time.Second
 
+// maxWatchEvents is how many events, of 600 bytes or so at most, one message of a
+// watch has.
+const maxWatchEvents = 8192
+
 // Watch sends a page of changes after the other, and waits for the state to move
 // on when there are no more. Each page is asked for anew, as every read is: whose
 // proof has ended, or who may not see something any more, is told nothing more.
@@ -34,7 +38,7 @@ func (s *aclService) Watch(req *pb.WatchRequest, stream grpc.ServerStreamingServ
 			return err
 		}
 		if len(page.Events) > 0 || time.Since(said) >= watchProgress {
-			if err := stream.Send(page); err != nil {
+			if err := sendInParts(stream, next.After, page); err != nil {
 				return err
 			}
 			said = time.Now()
@@ -42,6 +46,18 @@ func (s *aclService) Watch(req *pb.WatchRequest, stream grpc.ServerStreamingServ
 		next.After = page.Index
 		s.node.behind(ctx, page.Index, watchProgress)
 	}
+}
+
+// sendInParts sends a page in messages that are not too long. The index of all but
+// the last is that of before the page: whoever gets no more asks for all of it.
+func sendInParts(stream grpc.ServerStreamingServer[pb.WatchResponse], before uint64, page *pb.WatchResponse) error {
+	for len(page.Events) > maxWatchEvents {
+		if err := stream.Send(&pb.WatchResponse{Index: before, Events: page.Events[:maxWatchEvents]}); err != nil {
+			return err
+		}
+		page.Events = page.Events[maxWatchEvents:]
+	}
+	return stream.Send(page)
 }
 
 // behind waits until the state is behind the index, but not longer than the time

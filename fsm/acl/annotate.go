@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"cmp"
 	"slices"
 
 	"acquired/fsm/command"
@@ -113,6 +114,10 @@ func parseClause(in *pb.Clause) (tree.Clause, error) {
 	if err != nil {
 		return tree.Clause{}, err
 	}
+	// Before each role is looked at, and again where a clause is written.
+	if err := tree.CheckSets(len(in.Sets), func(i int) int { return len(in.Sets[i].GetRoles()) }); err != nil {
+		return tree.Clause{}, err
+	}
 	clause := tree.Clause{Operation: o, Local: in.Local, EndWidens: in.EndWidens, Sets: make([][]path.Path, len(in.Sets))}
 	for i, set := range in.Sets {
 		names := make([]path.Path, len(set.GetRoles()))
@@ -153,8 +158,18 @@ func eachRole(sets [][]path.Path, may func(role path.Path) error) error {
 	return nil
 }
 
+// mayAlterClause refuses for a role that the caller sees, if there is one, before
+// it does for one that is hidden: their order would tell how that one is called.
 func (c *changer) mayAlterClause(there tree.Clause) error {
-	return eachRole(there.Sets, func(role path.Path) error { return c.mayAlter(command.UseRole, role) })
+	var hidden error
+	err := eachRole(there.Sets, func(role path.Path) error {
+		err := c.mayAlter(command.UseRole, role)
+		if err != nil && !c.caller().meets(command.View, role) {
+			hidden, err = err, nil
+		}
+		return err
+	})
+	return cmp.Or(err, hidden)
 }
 
 // mayName refuses to write a role that does not exist, or with which the caller

@@ -32,16 +32,17 @@ func demo(r kv.Reader) bool {
 }
 
 // proves says whether the principal has a proof of its own, so that its name
-// alone is none: an ssh key, or a clause that says who may vouch for it.
-func proves(r kv.Reader, p path.Path) bool {
+// alone is none: an ssh key, or a clause that says who may vouch for it, unless
+// that has ended.
+func proves(r kv.Reader, p path.Path, now int64) bool {
 	for _, text := range tree.Texts(r, p) {
-		if text.Tag == tree.TagSSHKey {
+		if text.Tag == tree.TagSSHKey && !text.Ended(now) {
 			return true
 		}
 	}
 	for above := range p.Ancestors() {
 		for _, c := range tree.Clauses(r, above) {
-			if c.Operation == command.VouchFor && len(c.Sets) > 0 && (!c.Local || above == p) {
+			if c.Operation == command.VouchFor && len(c.Sets) > 0 && !c.Ended(now) && (!c.Local || above == p) {
 				return true
 			}
 		}

@@ -64,7 +64,7 @@ func proofStands(r kv.Reader, caller *command.Caller, now int64) error {
 		}
 		return principalStands(r, caller.Principal)
 	case command.ByName:
-		if !demo(r) || proves(r, caller.Principal) || !IsPrincipal(tree.Find(r, caller.Principal)) {
+		if !demo(r) || proves(r, caller.Principal, now) || !IsPrincipal(tree.Find(r, caller.Principal)) {
 			return ended("a name alone proves nothing: show a credential")
 		}
 		return nil

@@ -17,9 +17,18 @@ const (
 // trie. The order of its rows is another in every process, so nothing lists them.
 type trie struct {
 	// branches are the tries of the rows by the next bits of their hashes. If
-	// there are none, the trie is a bucket.
+	// there are none, the trie is a bucket, which is nil when it is empty.
 	branches *[1 << trieBits]trie
-	bucket   []hashedRow
+	bucket   *bucket
+}
+
+// bucket holds a few rows. Their hashes lie together: to look for one among them
+// costs one or two misses of the processor's cache instead of one a row.
+type bucket struct {
+	// hashes are those of the first rows. Only rows whose hashes are all equal are
+	// ever more.
+	hashes [bucketRows]uint64
+	rows   []hashedRow
 }
 
 // hashedRow is a row of a table that is found by hash. The key is the string
@@ -43,12 +52,48 @@ func (t *trie) get(hash uint64, key string) any {
 		t = &t.branches[rest%(1<<trieBits)]
 		rest >>= trieBits
 	}
-	for i := range t.bucket {
-		if row := &t.bucket[i]; row.hash == hash && row.key == key {
-			return row.value
-		}
+	if i := t.bucket.find(hash, key); i >= 0 {
+		return t.bucket.rows[i].value
 	}
 	return nil
+}
+
+// find gives where in the bucket the row with the key is, or -1.
+func (b *bucket) find(hash uint64, key string) int {
+	if b == nil {
+		return -1
+	}
+	for i := range min(len(b.rows), bucketRows) {
+		if b.hashes[i] == hash && b.rows[i].key == key {
+			return i
+		}
+	}
+	for i := bucketRows; i < len(b.rows) && b.hashes[0] == hash; i++ {
+		if b.rows[i].key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// newBucket makes a bucket of the rows, and keeps the slice.
+func newBucket(rows []hashedRow) *bucket {
+	if len(rows) == 0 {
+		return nil
+	}
+	b := &bucket{rows: rows}
+	for i := range min(len(rows), bucketRows) {
+		b.hashes[i] = rows[i].hash
+	}
+	return b
+}
+
+// all gives the rows of the bucket, which must not be changed.
+func (b *bucket) all() []hashedRow {
+	if b == nil {
+		return nil
+	}
+	return b.rows
 }
 
 // with gives the trie with the row, or without it when its value is nil.
@@ -67,19 +112,19 @@ func (t *trie) set(row hashedRow, depth int) trie {
 		*next = next.set(row, depth+1)
 		return trie{branches: &branches}
 	}
-	if i := t.index(row); i >= 0 {
-		bucket := slices.Clone(t.bucket)
-		bucket[i] = row
-		return trie{bucket: bucket}
+	if i := t.bucket.find(row.hash, row.key); i >= 0 {
+		rows := slices.Clone(t.bucket.rows)
+		rows[i] = row
+		return trie{bucket: newBucket(rows)}
 	}
-	return split(slices.Concat(t.bucket, []hashedRow{row}), depth)
+	return split(slices.Concat(t.bucket.all(), []hashedRow{row}), depth)
 }
 
 // split makes a trie of rows, of which no two have one key, and keeps the slice.
 // Rows whose whole hashes are equal stay in one bucket however many they are.
 func split(rows []hashedRow, depth int) trie {
 	if len(rows) <= bucketRows || depth*trieBits >= 64 {
-		return trie{bucket: rows}
+		return trie{bucket: newBucket(rows)}
 	}
 	var parts [1 << trieBits][]hashedRow
 	for _, row := range rows {
@@ -101,11 +146,11 @@ func (t *trie) delete(row hashedRow, depth int) trie {
 		*next = next.delete(row, depth+1)
 		return join(&branches)
 	}
-	i := t.index(row)
+	i := t.bucket.find(row.hash, row.key)
 	if i < 0 {
 		return *t
 	}
-	return trie{bucket: slices.Concat(t.bucket[:i], t.bucket[i+1:])}
+	return trie{bucket: newBucket(slices.Concat(t.bucket.rows[:i], t.bucket.rows[i+1:]))}
 }
 
 // join makes one bucket of branches that hold few rows: half of what is split,
@@ -113,17 +158,12 @@ func (t *trie) delete(row hashedRow, depth int) trie {
 func join(branches *[1 << trieBits]trie) trie {
 	var rows []hashedRow
 	for i := range branches {
-		rows = append(rows, branches[i].bucket...)
+		rows = append(rows, branches[i].bucket.all()...)
 		if branches[i].branches != nil || len(rows) > bucketRows/2 {
 			return trie{branches: branches}
 		}
 	}
-	return trie{bucket: rows}
-}
-
-// index is where in the bucket the row with the key is, or -1.
-func (t *trie) index(row hashedRow) int {
-	return slices.IndexFunc(t.bucket, func(r hashedRow) bool { return r.hash == row.hash && r.key == row.key })
+	return trie{bucket: newBucket(rows)}
 }
 
 // digit is what of the hash leads from a trie of the depth to the next.

@@ -128,16 +128,11 @@ func ClausesNaming(r kv.Reader, role path.Path) func(yield func(path.Path) bool)
 // PutClause writes a clause. A unique of 0 is the next free one on the node. It
 // gives the header that was written.
 func PutClause(tx *command.Tx, p path.Path, c Clause, ifVersion int64) (Header, error) {
-	switch {
-	case len(c.Sets) > MaxSets:
-		return Header{}, fault.Invalid.New("a clause has at most %d role sets, this has %d", MaxSets, len(c.Sets))
-	case c.End != 0 && !c.EndWidens:
+	if c.End != 0 && !c.EndWidens {
 		return Header{}, fault.Invalid.New("a clause that ends may allow more when it does: it must say so")
 	}
-	for _, set := range c.Sets {
-		if len(set) > MaxSetRoles {
-			return Header{}, fault.Invalid.New("a set of a clause has at most %d roles, this has %d", MaxSetRoles, len(set))
-		}
+	if err := CheckSets(len(c.Sets), func(i int) int { return len(c.Sets[i]) }); err != nil {
+		return Header{}, err
 	}
 	of, _ := clauseTable.Get(tx, p)
 	all, at, err := Place(of.all, c, clauseHeader, compareClauses, ifVersion, tx.Time)
@@ -161,6 +156,20 @@ func RemoveClause(tx *command.Tx, p path.Path, unique uint64, ifVersion int64) e
 		return nil
 	}
 	clauseTable.Put(tx.Tx, clauses{p, all})
+	return nil
+}
+
+// CheckSets refuses a clause of too many role sets, or with a set of too many
+// roles. size gives how many roles a set has.
+func CheckSets(sets int, size func(i int) int) error {
+	if sets > MaxSets {
+		return fault.Invalid.New("a clause has at most %d role sets, this has %d", MaxSets, sets)
+	}
+	for i := range sets {
+		if size(i) > MaxSetRoles {
+			return fault.Invalid.New("a set of a clause has at most %d roles, this has %d", MaxSetRoles, size(i))
+		}
+	}
 	return nil
 }
 

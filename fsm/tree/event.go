@@ -2,6 +2,7 @@ package tree
 
 import (
 	"iter"
+	"slices"
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
@@ -21,7 +22,8 @@ type Event struct {
 	Unique uint64
 	// Sets are the role sets of the View clauses that governed the path when the
 	// change was made: before it, for a removal. Hidden is set when there was no
-	// such clause.
+	// such clause, or when they have more than MaxEventRoles roles: then only
+	// operators are told.
 	Sets   [][]path.Path
 	Hidden bool
 }
@@ -84,6 +86,9 @@ func decodeEvent(b []byte) (Event, error) {
 	return e, d.Err()
 }
 
+// MaxEventRoles is how many roles of View clauses are kept with an event.
+const MaxEventRoles = 1024
+
 // kept says which events there are.
 type kept struct {
 	count  uint64
@@ -117,6 +122,9 @@ func note(tx *command.Tx, e Event) {
 			}
 		}
 	}
+	if roles := distinct(&e); roles > MaxEventRoles {
+		e.Sets, e.Hidden = nil, true
+	}
 	events.Insert(tx.Tx, e)
 	k, _ := keptEvents.Get(tx, theKept)
 	k.count++
@@ -124,6 +132,22 @@ func note(tx *command.Tx, e Event) {
 		dropOldest(tx, &k)
 	}
 	keptEvents.Put(tx.Tx, k)
+}
+
+// distinct keeps of equal sets the first, and counts the roles of those it keeps.
+func distinct(e *Event) (roles int) {
+	kept := e.Sets[:0:0]
+	for _, set := range e.Sets {
+		if slices.ContainsFunc(kept, func(other []path.Path) bool { return slices.Equal(set, other) }) {
+			continue
+		}
+		kept = append(kept, set)
+		if roles += len(set); roles > MaxEventRoles {
+			break
+		}
+	}
+	e.Sets = kept
+	return roles
 }
 
 func dropOldest(tx *command.Tx, k *kept) {

@@ -438,7 +438,8 @@ func (x *RemoveNode) GetRecursive() bool {
 }
 
 // MoveNode gives a node, and so all below it, another name in the same parent.
-// It needs View on the node and Write on the parent.
+// It needs View on all that moves, Write on each directory of it, and Write on
+// the parent.
 type MoveNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -2208,7 +2209,8 @@ type DescribeResponse struct {
 	Node  *Node                  `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// Annotations in force and those that are to come, ordered by tag and unique.
 	Annotations []*Annotation `protobuf:"bytes,2,rep,name=annotations,proto3" json:"annotations,omitempty"`
-	// Applied roles and clauses of the directories above that hold here.
+	// Applied roles and clauses in force of the directories above. Roles on "/" are
+	// shown, and held by nobody.
 	Inherited     []*InheritedAnnotation `protobuf:"bytes,3,rep,name=inherited,proto3" json:"inherited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
