@@ -127,45 +127,51 @@ func (n *Node) byToken(ctx context.Context, c *call, header string, now time.Tim
 	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, "am://") {
 		return c.byName(text)
 	}
-	v := n.machine.View(command.Caller{})
-	caller, err := n.byCredential(v, text, now)
-	index := v.Index
-	v.Close()
-	if err != nil && !n.isLeader() {
-		caller, err = n.lookAgain(ctx, text, now, index, err)
-	}
-	c.caller = caller
-	return err
+	return n.accepted(ctx, func(v *command.Reading) (err error) {
+		c.caller, err = n.byCredential(v, text, now)
+		return err
+	})
+}
+
+// standing says whether what the caller proved counts.
+func (n *Node) standing(ctx context.Context, caller command.Caller) error {
+	return n.accepted(ctx, func(v *command.Reading) error { return identity.Standing(v, &caller, v.Time) })
 }
 
 const (
-	// maxSecondLooks is how many tokens are looked at again at a time, as any
-	// stranger can show one; secondLookTimeout is how long that may take.
+	// maxSecondLooks is how many callers are looked at again at a time, as any
+	// stranger can ask for it; secondLookTimeout is how long that may take.
 	maxSecondLooks    = 64
 	secondLookTimeout = time.Second
 )
 
-// lookAgain checks a token that was refused in the state at the index: its key or
-// its issuer may be newer than what this node knew. It gives the refusal when
-// nothing newer can be had.
-func (n *Node) lookAgain(ctx context.Context, text string, now time.Time, index uint64, refusal error) (caller command.Caller, err error) {
+// accepted gives what check says of a caller in the state of this node. When that
+// is a refusal, and the caller's principal, key or issuer may only be newer than
+// the state, it is what check says in the newest one, if that can be had.
+func (n *Node) accepted(ctx context.Context, check func(*command.Reading) error) error {
+	v := n.machine.View(command.Caller{})
+	refusal, index := check(v), v.Index
+	v.Close()
+	if refusal == nil || n.isLeader() {
+		return refusal
+	}
 	select {
 	case n.secondLooks <- struct{}{}:
 		defer func() { <-n.secondLooks }()
 	default:
-		return caller, refusal
+		return refusal
 	}
 	ctx, cancel := context.WithTimeout(ctx, secondLookTimeout)
 	defer cancel()
 	v, err := n.newest(ctx, command.Caller{})
 	if err != nil {
-		return caller, refusal
+		return refusal
 	}
 	defer v.Close()
 	if v.Index == index {
-		return caller, refusal
+		return refusal
 	}
-	return n.byCredential(v, text, now)
+	return check(v)
 }
 
 // byName takes the caller at its word. Whether that is enough is said by the

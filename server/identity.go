@@ -8,6 +8,7 @@ import (
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
+	"acquired/fsm/path"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -73,9 +74,13 @@ func (s *identityService) Delegate(ctx context.Context, req *pb.DelegateRequest)
 	if err != nil || res.Provider != "" {
 		return res, err
 	}
+	at, err := path.Parse(req.Path)
+	if err != nil {
+		return nil, err
+	}
 	claims := token.Claims{
 		ID: caller.Session, Delegated: true, Subject: string(caller.Principal), Method: caller.Method,
-		Roles: res.Roles, Node: req.Path, Actors: actorsOf(caller.Actors),
+		Roles: res.Roles, Node: string(at), Actors: actorsOf(caller.Actors),
 	}
 	if claims.ID == "" {
 		claims.ID = token.NewID()
@@ -93,12 +98,12 @@ func (s *identityService) Inspect(ctx context.Context, req *pb.InspectRequest) (
 	if err := s.node.freshen(ctx, callOf(ctx)); err != nil {
 		return nil, err
 	}
-	v := s.node.machine.View(callOf(ctx).caller)
-	defer v.Close()
-	setIndex(ctx, v.Index)
-	if err := identity.Standing(v, &v.Caller, v.Time); err != nil {
+	if err := s.node.standing(ctx, callOf(ctx).caller); err != nil {
 		return nil, err
 	}
+	v := s.node.machine.View(command.Caller{})
+	defer v.Close()
+	setIndex(ctx, v.Index)
 	claims, err := s.node.tokens.Verify(req.Token, time.Now(), verifyingKey(v))
 	if err != nil {
 		return &pb.InspectResponse{Reason: err.Error()}, nil

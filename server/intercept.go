@@ -17,7 +17,6 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"acquired/fsm"
-	"acquired/fsm/identity"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -167,7 +166,7 @@ func (n *Node) enter(ctx context.Context, m method, now time.Time) (context.Cont
 	case !m.peer && fromNode:
 		return ctx, c, fault.Denied.New("a node calls this only for somebody else")
 	case m.foreign:
-		if err := n.standing(c); err != nil {
+		if err := n.standing(ctx, c.caller); err != nil {
 			return ctx, c, err
 		}
 	case m.forward && c.requestID == "":
@@ -176,13 +175,6 @@ func (n *Node) enter(ctx context.Context, m method, now time.Time) (context.Cont
 		c.requestID = rand.Text()
 	}
 	return context.WithValue(ctx, callKey{}, c), c, nil
-}
-
-// standing says whether what the caller proved counts in the state of this node.
-func (n *Node) standing(c *call) error {
-	v := n.machine.View(c.caller)
-	defer v.Close()
-	return identity.Standing(v, &v.Caller, v.Time)
 }
 
 // forward hands the whole call to the leader, in the name of its caller.

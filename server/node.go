@@ -73,7 +73,7 @@ type Node struct {
 	calls       chan struct{}
 	openCalls   chan struct{}
 	peerCalls   chan struct{}
-	secondLooks chan struct{} // see lookAgain
+	secondLooks chan struct{} // see accepted
 	methods     map[string]method
 	split       *splitter
 	refusals    rate.Sometimes

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -28,8 +29,10 @@ const (
 	repository = "../.."
 	// documentScripts has a script for each document with commands.
 	documentScripts = "testdata/docs"
-	// sampleLog is named in the documents by its path in the repository.
-	sampleLog = "cmd/acquired/swf/testdata/small.swf"
+	// sampleLog is named in the documents by its path in the repository, and so
+	// are the files of sampleEstate.
+	sampleLog    = "cmd/acquired/swf/testdata/small.swf"
+	sampleEstate = "docs/sample-*"
 )
 
 // TestDocumentScripts runs the commands of the documents, with real agents.
@@ -46,7 +49,7 @@ func TestDocumentScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("BASE_PORT", strconv.Itoa(port))
 			env.Setenv("HTTP", "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port+2)))
-			return copyFile(filepath.Join(repository, sampleLog), filepath.Join(env.WorkDir, sampleLog))
+			return copySamples(env.WorkDir)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":     exitStatus,
@@ -55,6 +58,8 @@ func TestDocumentScripts(t *testing.T) {
 			"answers":    answers,
 			"metrics":    metrics,
 			"shape":      shapeOfOutput,
+			"shown":      shownOutput,
+			"sshkeys":    sshKeys,
 		},
 	})
 }
@@ -76,6 +81,26 @@ func clusterPorts(t *testing.T) int {
 			return first
 		}
 	}
+}
+
+// copySamples puts the samples of the repository under the same names into a
+// folder.
+func copySamples(folder string) error {
+	for _, pattern := range []string{sampleLog, sampleEstate} {
+		samples, err := fs.Glob(os.DirFS(repository), pattern)
+		if err != nil {
+			return err
+		}
+		if len(samples) == 0 {
+			return fmt.Errorf("there are no samples %s", pattern)
+		}
+		for _, sample := range samples {
+			if err := copyFile(filepath.Join(repository, sample), filepath.Join(folder, sample)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func copyFile(from, to string) error {
@@ -185,6 +210,31 @@ func matches(pattern *regexp.Regexp, text string) (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// shownOutput is "shown DOCUMENT COMMAND": what the last command wrote, to
+// standard output and then to standard error, must be what the document shows
+// behind the prompt with the command.
+func shownOutput(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shown document command")
+	}
+	document, err := os.ReadFile(filepath.Join(repository, args[0]))
+	ts.Check(err)
+	_, rest, found := strings.Cut(string(document), "\n$ "+args[1]+"\n")
+	if !found {
+		ts.Fatalf("%s does not show %s", args[0], args[1])
+	}
+	want := ""
+	for line := range strings.Lines(rest) {
+		if strings.HasPrefix(line, "```") || strings.HasPrefix(line, "$ ") {
+			break
+		}
+		want += line
+	}
+	if got := ts.ReadFile("stdout") + ts.ReadFile("stderr"); got != want {
+		ts.Fatalf("%s: got\n%s%s shows\n%s", args[1], got, args[0], want)
+	}
 }
 
 // shapeOfOutput is "shape COMMAND": standard output must have the names of the

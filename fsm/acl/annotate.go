@@ -75,8 +75,11 @@ func about(p path.Path, tag string, unique uint64, err error) error {
 	if !ok || unique == 0 {
 		return err
 	}
-	return (&fault.Fault{Kind: f.Kind, Message: f.Message, Details: f.Details}).
-		With("path", string(p)).With("annotation", tag)
+	said := (&fault.Fault{Kind: f.Kind, Message: f.Message, Details: f.Details}).With("annotation", tag)
+	if _, ok := f.Details["path"]; ok {
+		return said // it is about a role
+	}
+	return said.With("path", string(p))
 }
 
 func (c *changer) putClause(p path.Path, header tree.Header, in *pb.Clause, ifVersion int64) (tree.Header, error) {

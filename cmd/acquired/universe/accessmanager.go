@@ -105,6 +105,9 @@ func (c *converter) convert(nodes []oldNode) error {
 		if i > 0 && c.universe.Nodes[i-1].Path == n.Path {
 			return fault.Invalid.New("node %s is there twice", n.Path)
 		}
+		if n.Kind == Directory && !above[n.Path] && len(n.Roles) > 0 && n.Path.Depth() > 1 && inPrincipals(n.Path) {
+			c.note(n.Path, "holds a role and has nothing below it, and is no principal: it is not marked as a leaf")
+		}
 		if n.Kind == Leaf && above[n.Path] {
 			n.Kind = Directory
 			c.note(n.Path, "is marked as a leaf and has something below it: it becomes a directory")
@@ -116,6 +119,8 @@ func (c *converter) convert(nodes []oldNode) error {
 	c.noteDangling()
 	return nil
 }
+
+func inPrincipals(p path.Path) bool { return p.Under("/user") || p.Under("/workload") }
 
 func (c *converter) node(old *oldNode) (n Node, err error) {
 	if n.Path, err = path.Parse(old.Path); err != nil {
