@@ -43,9 +43,8 @@ type governor struct {
 	random *rand.Rand
 	// epoch is the index from which on what is issued now can be good.
 	epoch uint64
-	// issued counts credentials, live are those that nobody revoked yet.
+	// issued counts credentials.
 	issued int
-	live   []*credential
 }
 
 // run closes ready when the racer has its first credential.
@@ -127,10 +126,8 @@ func (g *governor) revoke(session string) error {
 	if session == "" {
 		g.epoch = answer.Index
 	}
-	for _, c := range g.live {
-		g.turned(c.condition, answer.Index, false, call)
-	}
-	g.live = nil
+	// All that the racer had before was revoked already.
+	g.turned(g.racer.current.Load().condition, answer.Index, false, call)
 	return nil
 }
 
@@ -164,7 +161,6 @@ func (g *governor) issue() error {
 		return err
 	}
 	g.t.Cleanup(func() { c.client.Close() })
-	g.live = append(g.live, c)
 	g.turned(c.condition, from, true, call)
 	last := p.former.Swap(p.current.Load())
 	p.current.Store(c)

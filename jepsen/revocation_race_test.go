@@ -78,7 +78,7 @@ func newRace(t *testing.T, c *cluster.Cluster) *race {
 		p.condition = "role of " + p.holder
 		r.racers = append(r.racers, p)
 		paths = append(paths, p.account)
-		changes = append(changes, create(p.principal, false), create(p.role, false), clause(p.account, "Spend", p.role), clause(p.account, "Read", p.role))
+		changes = append(changes, create(p.principal), create(p.role), clause(p.account, "Spend", p.role), clause(p.account, "Read", p.role))
 	}
 	_, err := r.operator.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: raceAsset})
 	for _, account := range paths {
@@ -119,8 +119,8 @@ func (r *race) begin(t *testing.T, random *rand.Rand) {
 	}
 }
 
-func create(path string, directory bool) *pb.Change {
-	return &pb.Change{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: path, Directory: directory, Parents: true}}}
+func create(path string) *pb.Change {
+	return &pb.Change{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: path, Parents: true}}}
 }
 
 func annotate(path string, a *pb.Annotation) *pb.Change {

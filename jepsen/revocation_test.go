@@ -1,7 +1,6 @@
 package jepsen
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -148,7 +147,7 @@ func wantEvents(t *testing.T, r *race) {
 // that is made now.
 func (r *race) events(t *testing.T) (all []*pb.Event) {
 	t.Helper()
-	last, err := r.operator.Acl.Change(t.Context(), &pb.ChangeRequest{Changes: []*pb.Change{create(raceUsers+"/last", false)}})
+	last, err := r.operator.Acl.Change(t.Context(), &pb.ChangeRequest{Changes: []*pb.Change{create(raceUsers + "/last")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +158,7 @@ func (r *race) events(t *testing.T) (all []*pb.Event) {
 	for {
 		lot, err := stream.Recv()
 		if err != nil {
-			t.Fatal(fmt.Errorf("watch: %w", err))
+			t.Fatalf("watch: %v", err)
 		}
 		all = append(all, lot.Events...)
 		if lot.Index >= last.Index {

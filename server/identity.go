@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/subtle"
 	"time"
 
 	"acquired/fsm"
@@ -150,18 +151,33 @@ func (s *identityService) PutIssuer(ctx context.Context, req *pb.PutIssuerReques
 		return nil, fault.Invalid.New("issuer %s is this cluster itself", req.Issuer.Issuer)
 	}
 	if token.Algorithm(algorithm) == token.HS256 {
-		v := s.node.machine.View(command.Caller{})
-		defer v.Close()
-		root, err := s.node.keyring.rootKey(v)
-		if err != nil {
+		if err := s.sealSecret(record); err != nil {
 			return nil, err
 		}
-		if record.Keys, err = root.Seal(purposeIssuer, req.Issuer.Issuer, req.Keys); err != nil {
-			return nil, err
-		}
-		record.RootKey = root.ID()
 	}
 	return propose(ctx, s.node, identity.RecordIssuer, record)
+}
+
+// sealSecret puts the sealed secret in the place of the secret. One that is there
+// already stays as it was sealed: what is sent again must be the same request.
+func (s *identityService) sealSecret(record *statev1.RecordIssuerRequest) error {
+	name, secret := record.Issuer.Issuer, record.Keys
+	v := s.node.machine.View(command.Caller{})
+	defer v.Close()
+	root, err := s.node.keyring.rootKey(v)
+	if err != nil {
+		return err
+	}
+	record.RootKey = root.ID()
+	if there, ok := identity.IssuerNamed(v, name); ok && there.RootKey == root.ID() {
+		opened, err := root.Open(purposeIssuer, name, there.Keys)
+		if err == nil && subtle.ConstantTimeCompare(opened, secret) == 1 {
+			record.Keys = there.Keys
+			return nil
+		}
+	}
+	record.Keys, err = root.Seal(purposeIssuer, name, secret)
+	return err
 }
 
 func (s *identityService) RemoveIssuer(ctx context.Context, req *pb.RemoveIssuerRequest) (*pb.RemoveIssuerResponse, error) {

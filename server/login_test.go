@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"google.golang.org/protobuf/proto"
 
 	"acquired/client"
 	pb "acquired/proto/acquired/v1"
@@ -188,7 +187,7 @@ func TestLoginsAreBounded(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Nodes: 1})
 		identity := pb.NewIdentityClient(wireTo(t, cluster, "node1", nil))
 		flood := func(ctx context.Context) (refused, busy int) {
-			req := proto.CloneOf(&pb.LoginRequest{Principal: "/user/x"})
+			req := &pb.LoginRequest{Principal: "/user/x"}
 			for range 300 {
 				switch _, err := identity.Login(ctx, req); fault.KindOf(fault.FromGRPC(err)) {
 				case fault.Unauthenticated:

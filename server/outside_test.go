@@ -259,7 +259,12 @@ func TestOutsideSecretIsSealed(t *testing.T) {
 		cluster.Principal("/user/outside/bob")
 		cluster.Make(roleFor("Read"))
 		cluster.Change(servertest.Text("/user/outside/bob", "note", canary))
-		putIssuer(t, cluster, followerOf(t, cluster, operator), o.trust())
+		again := client.WithRequestID(t.Context(), "sent-twice")
+		for _, id := range cluster.IDs() {
+			if _, err := cluster.Dial(id).Identity.PutIssuer(again, o.trust()); err != nil {
+				t.Errorf("the same request through %s: %v", id, err)
+			}
+		}
 		newBearers(t, cluster).wantGood(t, "at first", o.token(t, "bob", ""), "/user/outside/bob")
 		shown, err := operator.Identity.Issuers(t.Context(), &pb.IssuersRequest{})
 		if err != nil || len(shown.Issuers) != 1 || bytes.Contains([]byte(shown.String()), []byte(outsideSecret)) {

@@ -15,5 +15,6 @@ echo
 echo "in another terminal:"
 echo "  export ACQUIRED_CONTEXT=$dir/operator.context"
 echo "  bin/acquired cluster status"
+echo "  bin/acquired acl load $dir/universe.yaml"
 echo
 wait

@@ -1,8 +1,10 @@
 #!/bin/sh
-# A node, some accounts, a transfer, a log charged. Nothing is left behind.
+# A node, some accounts, a transfer, a log charged, who may do what. Nothing is
+# left behind.
 set -eu
 acquired=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 log=$(cd "$(dirname "$0")" && pwd)/swf/testdata/small.swf
+docs=$(cd "$(dirname "$0")/../../docs" && pwd)
 dir=$(mktemp -d)
 ACQUIRED_HOME=$dir/home
 export ACQUIRED_HOME
@@ -30,3 +32,9 @@ say ledger balance /account/physics
 say ledger import-swf "$log" --asset USD --price 0.05 --per core-hour --from /account/machine --to /account/centre
 say ledger statement /account/machine/user-1 --limit 5
 say ledger trial-balance
+say acl load "$docs/sample-universe.yaml" --replace --demo
+say --as /user/biology/tomas acl ls /data -r
+say --as /user/physics/paul acl ls /data -r
+say acl explain Read /data/biology/patients --principal /user/biology/tomas
+say acl who-can Spend /account/physics
+say acl test "$docs/sample-assertions.txt"

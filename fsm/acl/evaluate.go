@@ -22,10 +22,10 @@ func (s *subject) check(o command.Operation, p path.Path) (allowed, visible bool
 		return true, true
 	}
 	rights := rightsOf(s.r, n, s.now)
-	if !s.closure.Meets(rights.Self[command.View]) {
+	if !s.closure.May(command.View, rights) {
 		return false, false
 	}
-	return s.closure.Meets(rights.Self[o]), true
+	return s.closure.May(o, rights), true
 }
 
 // sees says whether the path exists and the subject may View it.
@@ -42,7 +42,7 @@ func (s *subject) meets(o command.Operation, p path.Path) bool {
 		return true
 	}
 	rights := rightsAt(s.r, p, s.now)
-	return s.closure.Meets(rights.Self[command.View]) && s.closure.Meets(rights.Self[o])
+	return s.closure.May(command.View, rights) && s.closure.May(o, rights)
 }
 
 // need returns nil when the subject may do the operation at the path.
@@ -117,5 +117,7 @@ func narrow(above *policy.Rights, clauses []tree.Clause, now int64) *policy.Righ
 	// What begins now did not hold before, and so it is for what ended.
 	below.From = now
 	rights.Stamp, rights.From, rights.Until = below.Stamp, below.From, below.Until
+	rights.Index()
+	below.Index()
 	return rights
 }

@@ -65,7 +65,7 @@ func And(p *Policy, sets ...[]string) *Policy {
 	if found, ok := interned.policies[key]; ok {
 		return found
 	}
-	made := &Policy{id: nextID(), sets: kept}
+	made := newPolicy(nextID(), kept)
 	if len(interned.policies) >= maxInterned {
 		clear(interned.policies)
 	}

@@ -53,7 +53,7 @@ func TestOnePlaceAtOnce(t *testing.T) {
 	for i, pair := range pairs {
 		working.Go(func() {
 			c := &Closure{id: pair[0], roles: []uint32{1}}
-			p := &Policy{id: pair[1], sets: []roleSet{{uint32(i % 2)}}}
+			p := newPolicy(pair[1], []roleSet{{uint32(i % 2)}})
 			for range 5000 {
 				if got, want := c.Meets(p), i%2 == 1; got != want {
 					t.Errorf("pair %d meets: %v, want %v", i, got, want)
@@ -125,7 +125,7 @@ func TestValidIsOfOneStampAndItsTimes(t *testing.T) {
 func TestNothingIsRememberedOfWhatHasNoID(t *testing.T) {
 	t.Parallel()
 	c, d := &Closure{roles: []uint32{1}}, &Closure{roles: []uint32{2}}
-	p, q := &Policy{sets: []roleSet{{1}}}, &Policy{sets: []roleSet{{2}}}
+	p, q := newPolicy(0, []roleSet{{1}}), newPolicy(0, []roleSet{{2}})
 	for range 2 {
 		if !c.Meets(p) || c.Meets(q) || d.Meets(p) || !d.Meets(q) {
 			t.Errorf("role 1 meets %v, %v and role 2 %v, %v; want true, false and false, true", c.Meets(p), c.Meets(q), d.Meets(p), d.Meets(q))

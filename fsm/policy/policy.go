@@ -17,8 +17,15 @@ import (
 // Policy is a list of role sets, of each of which one role must be held. The
 // zero value is met by everybody. No policy at all, nil, is met by nobody.
 type Policy struct {
-	id   uint32
+	id uint32
+	// flat are the sets one after the other, each behind its length: what is looked
+	// at together lies together.
+	flat []uint32
 	sets []roleSet
+}
+
+func newPolicy(id uint32, sets []roleSet) *Policy {
+	return &Policy{id: id, flat: flatten(sets), sets: sets}
 }
 
 // roleSet holds ids of roles in ascending order.
@@ -50,12 +57,21 @@ func (c *Closure) Meets(p *Policy) bool {
 }
 
 func (c *Closure) meets(p *Policy) bool {
-	for _, set := range p.sets {
-		if !c.holdsOne(set) {
+	for rest := p.flat; len(rest) > 0; {
+		end := 1 + rest[0]
+		if !c.holdsOne(rest[1:end]) {
 			return false
 		}
+		rest = rest[end:]
 	}
 	return true
+}
+
+func flatten(sets []roleSet) (flat []uint32) {
+	for _, set := range sets {
+		flat = append(append(flat, uint32(len(set))), set...)
+	}
+	return slices.Clip(flat)
 }
 
 func (c *Closure) holdsOne(set roleSet) bool {

@@ -8,6 +8,9 @@ import "acquired/fsm/command"
 type Rights struct {
 	Stamp       uint64
 	From, Until int64
+	// ids are those of the policies in Self, so that what is remembered is found
+	// without a look at them. 0 is one that is to be looked at.
+	ids [command.OperationCount]uint32
 	// Self governs the node itself.
 	Self [command.OperationCount]*Policy
 	// Below is what the children begin with. For a node without clauses of its own
@@ -18,6 +21,26 @@ type Rights struct {
 // Valid says whether the rights are those of now.
 func (r *Rights) Valid(stamp uint64, now int64) bool {
 	return r != nil && r.Stamp == stamp && r.From <= now && now < r.Until
+}
+
+// Index is called once Self is complete.
+func (r *Rights) Index() {
+	for o, p := range r.Self {
+		r.ids[o] = 0
+		if p != nil && len(p.sets) > 0 {
+			r.ids[o] = p.id
+		}
+	}
+}
+
+// May says whether who holds the closure may do the operation on the node.
+func (c *Closure) May(o command.Operation, r *Rights) bool {
+	if id := r.ids[o]; id != 0 && c.id != 0 {
+		if met, known := recall(c.id, id); known {
+			return met
+		}
+	}
+	return c.Meets(r.Self[o])
 }
 
 // Held is what a principal holds, while the applied roles are those of Stamp, and

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// pieceSize is how many bytes of a secret in a row are found. A secret is looked
-// for in pieces, so that a part of it is found, too.
-const pieceSize = 16
+// A secret is looked for in pieces, so that a part of it is found, too: one begins
+// every pieceStep bytes, and together that is whatever has 24 bytes in a row.
+const pieceSize, pieceStep = 16, 8
 
 // Marks are secrets to look for. The zero value has none.
 type Marks struct {
@@ -43,7 +43,8 @@ func (m *Marks) Add(name string, secret []byte) {
 	if len(secret) < pieceSize {
 		panic(fmt.Sprintf("the secret %s has %d bytes, want %d at least", name, len(secret), pieceSize))
 	}
-	for at := 0; at < len(secret); at += pieceSize {
+	// They overlap: how a byte is quoted may depend on its neighbours.
+	for at := 0; at < len(secret)-pieceStep; at += pieceStep {
 		piece := secret[min(at, len(secret)-pieceSize):][:pieceSize]
 		for form, text := range formsOf(piece) {
 			m.add(pattern{name, form, text})

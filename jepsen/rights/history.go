@@ -71,7 +71,7 @@ func (h *History) Turned(t Turn) {
 	h.turns = append(h.turns, t)
 }
 
-// Used notes a use, which begun at Call and has just been answered.
+// Used notes a use, which began at Call and has just been answered.
 func (h *History) Used(u Use) {
 	u.Return = h.Now()
 	h.mu.Lock()
