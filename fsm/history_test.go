@@ -42,7 +42,7 @@ var ledgerLog = []step{
 }
 
 var identityLog = []step{
-	{acl.Change.Name, &pb.ChangeRequest{Demo: true, Changes: []*pb.Change{
+	{acl.Change.Name, &pb.ChangeRequest{Demo: proto.Bool(true), Changes: []*pb.Change{
 		create("/user/team/alice"), create("/user/team/bob"), create("/workload/x"), create("/role/a"), create("/role/b"), create("/data/drive"),
 	}}},
 	{acl.Change.Name, &pb.ChangeRequest{Changes: []*pb.Change{

@@ -46,6 +46,9 @@ func (s *aclService) CheckStream(stream grpc.BidiStreamingServer[pb.CheckManyReq
 		if err := s.node.stillGood(ctx); err != nil {
 			return err
 		}
+		if err := s.node.freshen(ctx, callOf(ctx)); err != nil {
+			return err
+		}
 		res, err := ask(ctx, s.node, acl.CheckMany, req)
 		if err != nil {
 			return err

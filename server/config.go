@@ -82,6 +82,7 @@ type Timing struct {
 	// SnapshotInterval is how often the log may be cut: 30 s.
 	SnapshotInterval time.Duration
 	// KeyRotation is how long a key signs credentials before the next one does: 24 h.
+	// At least 15 minutes: there are no more keys than identity.MaxSigningKeys.
 	KeyRotation time.Duration
 	// DiskStall is how long a write to the log may take before the node ends
 	// itself, so that another may lead: 10 s.
@@ -118,6 +119,9 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
+// minKeyRotation is the shortest Timing.KeyRotation.
+const minKeyRotation = 15 * time.Minute
+
 // withDefaults gives the configuration with its zero fields set, or says which
 // field is wrong.
 func (c Config) withDefaults() (Config, error) {
@@ -139,6 +143,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fault.Invalid.New("config: no address to listen on")
 	case c.KeyEncryptionKey.IsZero():
 		return c, fault.Invalid.New("config: no key-encryption key")
+	case c.Timing.KeyRotation != 0 && c.Timing.KeyRotation < minKeyRotation:
+		return c, fault.Invalid.New("config: key rotation of %s is below %s", c.Timing.KeyRotation, minKeyRotation)
 	case c.Fatal == nil:
 		return c, fault.Invalid.New("config: no Fatal")
 	case len(c.InitialNodes) > 0 && !slices.Contains(c.InitialNodes, c.Node):

@@ -96,7 +96,8 @@ func (n *Node) jwks(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")
-	// A key is published for longer than this before it signs.
-	w.Header().Set("Cache-Control", "max-age=900")
+	// A key is published for at least as long before it signs.
+	age := min(15*time.Minute, published(n.config.Timing.KeyRotation))
+	w.Header().Set("Cache-Control", fmt.Sprintf("max-age=%d", int(age.Seconds())))
 	w.Write(set)
 }

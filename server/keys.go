@@ -31,6 +31,9 @@ const (
 	purposeIssuer     = "issuer secret"
 )
 
+// published is how long a key is published before it signs.
+func published(rotation time.Duration) time.Duration { return min(keyPublished, rotation/2) }
+
 // keyring opens what is sealed in the state. What it has opened it keeps in
 // memory.
 type keyring struct {
@@ -131,7 +134,7 @@ func (n *Node) nextKey(keys []identity.SigningKey, now time.Time) (active time.T
 		return now, true
 	}
 	next := newest.Add(rotation)
-	return next, !now.Before(next.Add(-min(keyPublished, rotation/2)))
+	return next, !now.Before(next.Add(-published(rotation)))
 }
 
 // makeRootKey makes the root key of a new cluster.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"google.golang.org/protobuf/proto"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ func TestBareNames(t *testing.T) {
 		if _, err := unproved.services(t.Context()); fault.KindOf(err) != fault.Unauthenticated {
 			t.Errorf("a name asks for the services: %v, want it unauthenticated", err)
 		}
-		if _, err := cluster.Operator().Acl.Change(t.Context(), &pb.ChangeRequest{Demo: true}); err != nil {
+		if _, err := cluster.Operator().Acl.Change(t.Context(), &pb.ChangeRequest{Demo: proto.Bool(true)}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"/user/alice", "/user/keyed", "/user/vouched/bob"} {

@@ -44,7 +44,7 @@ func (s *aclService) Watch(req *pb.WatchRequest, stream grpc.ServerStreamingServ
 			said = time.Now()
 		}
 		next.After = page.Index
-		s.node.behind(ctx, page.Index, watchProgress)
+		s.node.behind(ctx, page.Index, watchProgress-time.Since(said))
 	}
 }
 

@@ -180,7 +180,7 @@ func aclLoadCommand(g *globals) *cobra.Command {
 --merge or --replace none of the nodes may be there.
 
 With --demo, principals without any proof of their own may call by their name
-alone from then on (--as): for demonstrations.`,
+alone from then on (--as): for demonstrations. --demo=false ends that.`,
 		Example: `  acquired acl load universe.yaml --dry-run
   acquired acl load universe.yaml --merge
   acquired acl load old.json --format access-manager --demo --force`,
@@ -196,13 +196,17 @@ alone from then on (--as): for demonstrations.`,
 					return nil, err
 				}
 				done := describePlan(plan, notes, dryRun)
-				if dryRun || len(plan.Changes) == 0 && !demo {
+				if dryRun || len(plan.Changes) == 0 && !cmd.Flags().Changed("demo") {
 					return done, nil
 				}
 				if err := checkPlan(plan, force); err != nil {
 					return nil, err
 				}
-				answer, err := request.changeTree(ctx, c, &pb.ChangeRequest{Changes: plan.Changes, Force: force, Demo: demo})
+				change := &pb.ChangeRequest{Changes: plan.Changes, Force: force}
+				if cmd.Flags().Changed("demo") {
+					change.Demo = &demo
+				}
+				answer, err := request.changeTree(ctx, c, change)
 				if err != nil {
 					return nil, err
 				}

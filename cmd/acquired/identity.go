@@ -20,6 +20,7 @@ func identityCommand(g *globals) *cobra.Command {
 		identityDropRoleCommand(g),
 		identitySSHKeyCommand(g),
 		identityLoginCommand(g),
+		identityCertificateCommand(g),
 		identityVouchCommand(g),
 		identityDelegateCommand(g),
 		identityInspectCommand(g),

@@ -135,7 +135,6 @@ type listedIssuer struct {
 	Algorithm string        `json:"algorithm"`
 	Subject   string        `json:"subject"`
 	Scopes    []listedScope `json:"scopes"`
-	KeyIDs    []string      `json:"key_ids"`
 }
 
 type listedScope struct {
@@ -144,14 +143,13 @@ type listedScope struct {
 }
 
 func (l issuerList) table(w io.Writer) {
-	row(w, "ISSUER", "AUDIENCE", "ALGORITHM", "SUBJECT", "SCOPES", "KEYS")
+	row(w, "ISSUER", "AUDIENCE", "ALGORITHM", "SUBJECT", "SCOPES")
 	for _, i := range l.Issuers {
 		scopes := make([]string, len(i.Scopes))
 		for j, s := range i.Scopes {
 			scopes[j] = s.Scope + "=" + strings.Join(s.Roles, ",")
 		}
-		row(w, oneLine(i.Issuer), oneLine(i.Audience), i.Algorithm, i.Subject,
-			orDash(oneLine(strings.Join(scopes, " "))), orDash(oneLine(strings.Join(i.KeyIDs, " "))))
+		row(w, oneLine(i.Issuer), oneLine(i.Audience), i.Algorithm, i.Subject, orDash(oneLine(strings.Join(scopes, " "))))
 	}
 }
 
@@ -180,7 +178,7 @@ func identityIssuerListCommand(g *globals) *cobra.Command {
 func describeIssuer(issuer *pb.Issuer) listedIssuer {
 	described := listedIssuer{
 		Issuer: issuer.Issuer, Audience: issuer.Audience, Algorithm: issuer.Algorithm, Subject: issuer.Subject,
-		Scopes: make([]listedScope, len(issuer.Scopes)), KeyIDs: append([]string{}, issuer.KeyIds...),
+		Scopes: make([]listedScope, len(issuer.Scopes)),
 	}
 	for i, s := range issuer.Scopes {
 		described.Scopes[i] = listedScope{s.Scope, append([]string{}, s.Roles...)}

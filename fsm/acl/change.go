@@ -26,11 +26,11 @@ const (
 // mayChange: everybody may try. What a change needs depends on what those before
 // it made, so the body asks for each in turn.
 func mayChange(_ kv.Reader, req *pb.ChangeRequest) ([]command.Need, error) {
-	if n := len(req.Changes); n > MaxChanges || n == 0 && !req.Demo {
+	if n := len(req.Changes); n > MaxChanges || n == 0 && req.Demo == nil {
 		return nil, fault.Invalid.New("%d changes: a command makes 1 to %d", n, MaxChanges)
 	}
 	needs := []command.Need{{Operation: command.Anyone, Path: path.Root}}
-	if req.Demo {
+	if req.Demo != nil {
 		needs = append(needs, command.Need{Operation: command.Admin, Path: path.Root})
 	}
 	return needs, nil
@@ -58,7 +58,7 @@ func (c *changer) makeAll(req *pb.ChangeRequest) (*pb.ChangeResponse, error) {
 		}
 		res.Changed[i] = &pb.Changed{Unique: header.Unique, Version: header.Version}
 	}
-	if req.Demo {
+	if req.Demo != nil {
 		identity.SetDemo(c.tx, true)
 	}
 	return res, nil

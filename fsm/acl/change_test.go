@@ -695,12 +695,12 @@ func TestDemonstrationsNeedAdminOfTheRoot(t *testing.T) {
 	if err := look(); fault.KindOf(err) != fault.Unauthenticated {
 		t.Errorf("a name alone is answered with %v", err)
 	}
-	refused(t, m, bob, fault.Denied, &pb.ChangeRequest{Demo: true})
-	refused(t, m, alice, fault.NotFound, &pb.ChangeRequest{Demo: true, Changes: []*pb.Change{removal("/data/none", false)}})
+	refused(t, m, bob, fault.Denied, &pb.ChangeRequest{Demo: proto.Bool(true)})
+	refused(t, m, alice, fault.NotFound, &pb.ChangeRequest{Demo: proto.Bool(true), Changes: []*pb.Change{removal("/data/none", false)}})
 	if err := look(); err == nil {
 		t.Error("what was refused lets a name call")
 	}
-	fsmtest.Must(alice, acl.Change, &pb.ChangeRequest{Demo: true})
+	fsmtest.Must(alice, acl.Change, &pb.ChangeRequest{Demo: proto.Bool(true)})
 	if err := look(); err != nil {
 		t.Errorf("in a demonstration a name is answered with %v", err)
 	}

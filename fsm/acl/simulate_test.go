@@ -332,7 +332,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"cursor of nothing":    {&pb.SimulateRequest{Change: change, Cursor: "/a /b none"}, fault.Invalid},
 		"what she may not see": {&pb.SimulateRequest{Change: changed(annotated("/user/hidden", viewClause()))}, fault.NotFound},
 		"what she may not do":  {&pb.SimulateRequest{Change: changed(annotated("/user", viewClause()))}, fault.Denied},
-		"demonstrations":       {&pb.SimulateRequest{Change: &pb.ChangeRequest{Demo: true}}, fault.Denied},
+		"demonstrations":       {&pb.SimulateRequest{Change: &pb.ChangeRequest{Demo: proto.Bool(true)}}, fault.Denied},
 		"the last of several": {&pb.SimulateRequest{Change: &pb.ChangeRequest{Changes: []*pb.Change{
 			change.Changes[0], annotated("/data/none", viewClause()),
 		}}}, fault.NotFound},
@@ -341,7 +341,7 @@ func TestSimulateRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, %v; want %s", name, res, err, test.want)
 		}
 	}
-	if got := simulated(t, m.Operator, &pb.SimulateRequest{Change: &pb.ChangeRequest{Demo: true}}); got != nil {
+	if got := simulated(t, m.Operator, &pb.SimulateRequest{Change: &pb.ChangeRequest{Demo: proto.Bool(true)}}); got != nil {
 		t.Errorf("what makes no difference to anybody gives %v", got)
 	}
 }

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"fmt"
+	"google.golang.org/protobuf/proto"
 	"slices"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 
 // demonstrate lets principals call by their name alone.
 func demonstrate(m *fsmtest.Machine) {
-	fsmtest.Must(m.Operator, acl.Change, &pb.ChangeRequest{Demo: true})
+	fsmtest.Must(m.Operator, acl.Change, &pb.ChangeRequest{Demo: proto.Bool(true)})
 }
 
 // named gives a caller that proves nothing.

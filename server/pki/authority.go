@@ -20,8 +20,11 @@ const (
 	nodeYears      = 5
 	operatorYears  = 1
 
-	// backdating lets certificates be used at once by machines whose clocks are behind.
-	backdating = time.Hour
+	// backdating lets certificates of nodes be used at once by machines whose clocks
+	// are behind. Those of callers are dated back by less: what a caller showed is
+	// revoked by the time it was made.
+	backdating       = time.Hour
+	callerBackdating = time.Minute
 
 	// commonNamePrefix, followed by the cluster id, is the common name of an authority.
 	commonNamePrefix = "acquired "
@@ -150,8 +153,10 @@ func (a *Authority) IssuePrincipal(path string, now time.Time) (Pair, error) {
 	}, now)
 }
 
-// IssuedAt gives when a certificate of a cluster was made.
-func IssuedAt(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdating) }
+// IssuedAt gives the earliest time at which the certificate of a caller may have
+// been made. One that IssueOperator or IssuePrincipal made is up to a minute
+// younger.
+func IssuedAt(certificate *x509.Certificate) time.Time { return certificate.NotBefore }
 
 // issue completes the template, which says what differs between roles.
 func (a *Authority) issue(identity Identity, template *x509.Certificate, now time.Time) (Pair, error) {
@@ -168,7 +173,10 @@ func (a *Authority) issue(identity Identity, template *x509.Certificate, now tim
 	}
 	template.Subject = pkix.Name{CommonName: identity.Name}
 	template.URIs = []*url.URL{identity.uri()}
-	template.NotBefore = now.Add(-backdating)
+	template.NotBefore = now.Add(-callerBackdating)
+	if identity.Role == RoleNode {
+		template.NotBefore = now.Add(-backdating)
+	}
 	if template.NotAfter.After(a.certificate.NotAfter) {
 		template.NotAfter = a.certificate.NotAfter
 	}

@@ -1,10 +1,11 @@
 // Package pki makes and checks the certificates of a cluster: who may speak as
-// a node, who as an operator, and which of the protocols on the one TLS
+// a node, who as an operator or a principal, and which of the protocols on the one TLS
 // listener each of them may use.
 //
 // A cluster has one certificate authority. Every certificate it issues carries
-// exactly one identity, as a URI: acquired://CLUSTER/node/ID or
-// acquired://CLUSTER/operator/NAME. Certificates of nodes carry DNS names too,
+// exactly one identity, as a URI: acquired://CLUSTER/node/ID,
+// acquired://CLUSTER/operator/NAME or, for the principal /user/x,
+// acquired://CLUSTER/principal/user/x. Certificates of nodes carry DNS names too,
 // made from the same words, so that the standard verification of a server
 // certificate proves which node answered, whatever its address. All keys are
 // Ed25519 and all connections are TLS 1.3.

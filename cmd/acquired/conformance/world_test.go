@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"google.golang.org/protobuf/proto"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,7 +123,7 @@ func loading(t *testing.T, u universe.Universe) *pb.ChangeRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pb.ChangeRequest{Changes: plan.Changes, Force: plan.Force, Demo: true}
+	return &pb.ChangeRequest{Changes: plan.Changes, Force: plan.Force, Demo: proto.Bool(true)}
 }
 
 // as gives a client of a principal, for whom the operator vouches.

@@ -27,9 +27,9 @@ type ChangeRequest struct {
 	// Lets an operator leave a subtree that nobody can administer, and remove
 	// roles that are in use.
 	Force bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
-	// From here on principals without any proof of their own may call by their
-	// name alone. For demonstrations. Needs Admin on "/".
-	Demo          bool `protobuf:"varint,3,opt,name=demo,proto3" json:"demo,omitempty"`
+	// Set: from here on principals without any proof of their own may call by their
+	// name alone, or may not any more. For demonstrations. Needs Admin on "/".
+	Demo          *bool `protobuf:"varint,3,opt,name=demo,proto3,oneof" json:"demo,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,8 +79,8 @@ func (x *ChangeRequest) GetForce() bool {
 }
 
 func (x *ChangeRequest) GetDemo() bool {
-	if x != nil {
-		return x.Demo
+	if x != nil && x.Demo != nil {
+		return *x.Demo
 	}
 	return false
 }
@@ -2692,11 +2692,12 @@ var File_acquired_v1_acl_proto protoreflect.FileDescriptor
 
 const file_acquired_v1_acl_proto_rawDesc = "" +
 	"\n" +
-	"\x15acquired/v1/acl.proto\x12\vacquired.v1\x1a\x1aacquired/v1/identity.proto\"h\n" +
+	"\x15acquired/v1/acl.proto\x12\vacquired.v1\x1a\x1aacquired/v1/identity.proto\"v\n" +
 	"\rChangeRequest\x12-\n" +
 	"\achanges\x18\x01 \x03(\v2\x13.acquired.v1.ChangeR\achanges\x12\x14\n" +
-	"\x05force\x18\x02 \x01(\bR\x05force\x12\x12\n" +
-	"\x04demo\x18\x03 \x01(\bR\x04demo\"V\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\x12\x17\n" +
+	"\x04demo\x18\x03 \x01(\bH\x00R\x04demo\x88\x01\x01B\a\n" +
+	"\x05_demo\"V\n" +
 	"\x0eChangeResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12.\n" +
 	"\achanged\x18\x02 \x03(\v2\x14.acquired.v1.ChangedR\achanged\";\n" +
@@ -3027,6 +3028,7 @@ func file_acquired_v1_acl_proto_init() {
 		return
 	}
 	file_acquired_v1_identity_proto_init()
+	file_acquired_v1_acl_proto_msgTypes[0].OneofWrappers = []any{}
 	file_acquired_v1_acl_proto_msgTypes[3].OneofWrappers = []any{
 		(*Change_Create)(nil),
 		(*Change_Remove)(nil),

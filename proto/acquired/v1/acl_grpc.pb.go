@@ -50,8 +50,8 @@ type AclClient interface {
 	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*CheckResponse, error)
 	// CheckMany asks of one principal, for many paths, several operations each.
 	CheckMany(ctx context.Context, in *CheckManyRequest, opts ...grpc.CallOption) (*CheckManyResponse, error)
-	// CheckStream answers each request in turn, each from the newest state: it
-	// saves the cost of a call.
+	// CheckStream answers each request in turn, each from a state as new as the call
+	// asks for: it saves the cost of a call.
 	CheckStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CheckManyRequest, CheckManyResponse], error)
 	// Explain says why: every clause on the way, met or not.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
@@ -241,8 +241,8 @@ type AclServer interface {
 	Check(context.Context, *CheckRequest) (*CheckResponse, error)
 	// CheckMany asks of one principal, for many paths, several operations each.
 	CheckMany(context.Context, *CheckManyRequest) (*CheckManyResponse, error)
-	// CheckStream answers each request in turn, each from the newest state: it
-	// saves the cost of a call.
+	// CheckStream answers each request in turn, each from a state as new as the call
+	// asks for: it saves the cost of a call.
 	CheckStream(grpc.BidiStreamingServer[CheckManyRequest, CheckManyResponse]) error
 	// Explain says why: every clause on the way, met or not.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)

@@ -900,9 +900,7 @@ type Issuer struct {
 	// the subject of the token.
 	Subject string `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Roles that a scope of the token gives, beside those the principal holds.
-	Scopes []*ScopeRoles `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// The ids of its keys; not read when written.
-	KeyIds        []string `protobuf:"bytes,6,rep,name=key_ids,json=keyIds,proto3" json:"key_ids,omitempty"`
+	Scopes        []*ScopeRoles `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -968,13 +966,6 @@ func (x *Issuer) GetSubject() string {
 func (x *Issuer) GetScopes() []*ScopeRoles {
 	if x != nil {
 		return x.Scopes
-	}
-	return nil
-}
-
-func (x *Issuer) GetKeyIds() []string {
-	if x != nil {
-		return x.KeyIds
 	}
 	return nil
 }
@@ -1559,14 +1550,13 @@ const file_acquired_v1_identity_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"S\n" +
 	"\x10PutIssuerRequest\x12+\n" +
 	"\x06issuer\x18\x01 \x01(\v2\x13.acquired.v1.IssuerR\x06issuer\x12\x12\n" +
-	"\x04keys\x18\x02 \x01(\fR\x04keys\"\xbe\x01\n" +
+	"\x04keys\x18\x02 \x01(\fR\x04keys\"\xa5\x01\n" +
 	"\x06Issuer\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x1a\n" +
 	"\baudience\x18\x02 \x01(\tR\baudience\x12\x1c\n" +
 	"\talgorithm\x18\x03 \x01(\tR\talgorithm\x12\x18\n" +
 	"\asubject\x18\x04 \x01(\tR\asubject\x12/\n" +
-	"\x06scopes\x18\x05 \x03(\v2\x17.acquired.v1.ScopeRolesR\x06scopes\x12\x17\n" +
-	"\akey_ids\x18\x06 \x03(\tR\x06keyIds\"8\n" +
+	"\x06scopes\x18\x05 \x03(\v2\x17.acquired.v1.ScopeRolesR\x06scopes\"8\n" +
 	"\n" +
 	"ScopeRoles\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x14\n" +
