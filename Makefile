@@ -1,6 +1,6 @@
 # The default target lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo cluster test race check format vet generate generated lint fuzz bench jepsen reopen clean
+.PHONY: help build demo cluster test race check format vet generate generated lint fuzz bench worlds jepsen reopen clean
 
 FUZZTIME ?= 30s
 
@@ -45,6 +45,9 @@ fuzz: ## fuzz each target for FUZZTIME
 
 bench: ## benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+worlds: ## the access evaluator against its reference, on 10 million questions
+	ACQUIRED_LONG=1 go test -timeout 60m -v -run 'TestAgreesWithTheReference|TestWhatIsHidden' ./fsm/acl
 
 jepsen: ## the long profile of the fault tests
 	ACQUIRED_LONG=1 go test -timeout 120m -v ./jepsen/...

@@ -145,14 +145,15 @@ const (
 	secondLookTimeout = time.Second
 )
 
-// accepted gives what check says of a caller in the state of this node. When that
-// is a refusal, and the caller's principal, key or issuer may only be newer than
-// the state, it is what check says in the newest one, if that can be had.
+// accepted gives what check says in the state of this node. When that is that the
+// caller proves nothing, and the caller's principal, key or issuer may only be
+// newer than the state, it is what check says in the newest one, if that can be
+// had.
 func (n *Node) accepted(ctx context.Context, check func(*command.Reading) error) error {
 	v := n.machine.View(command.Caller{})
 	refusal, index := check(v), v.Index
 	v.Close()
-	if refusal == nil || n.isLeader() {
+	if fault.KindOf(refusal) != fault.Unauthenticated || n.isLeader() {
 		return refusal
 	}
 	select {

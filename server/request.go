@@ -61,12 +61,17 @@ func read[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[
 	return ask(ctx, n, q, req)
 }
 
-// ask answers a query from the newest state that this node has.
-func ask[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[Req, Res], req Req) (Res, error) {
-	view := n.machine.View(callOf(ctx).caller)
-	defer view.Close()
-	setIndex(ctx, view.Index)
-	return fsm.Ask(view, q, req)
+// ask answers a query from the newest state that this node has, or, for a caller
+// whom that state does not know, from the newest state of the cluster.
+func ask[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[Req, Res], req Req) (res Res, err error) {
+	var index uint64
+	err = n.accepted(ctx, func(v *command.Reading) (err error) {
+		v.Caller, index = callOf(ctx).caller, v.Index
+		res, err = fsm.Ask(v, q, req)
+		return err
+	})
+	setIndex(ctx, index)
+	return res, err
 }
 
 // freshen waits until the state is as new as the call asks for.
