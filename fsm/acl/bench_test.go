@@ -3,6 +3,7 @@ package acl_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,8 @@ type estate struct {
 }
 
 var theEstate = sync.OnceValue(func() *estate {
-	e := &estate{rand: rand.New(rand.NewPCG(1, 2)), machine: fsm.New(kv.NewMemory())}
+	engine := kv.NewMemory()
+	e := &estate{rand: rand.New(rand.NewPCG(1, 2)), machine: fsm.New(engine)}
 	for _, top := range []string{"/role", "/user", "/data"} {
 		e.create(top, true)
 	}
@@ -54,6 +56,8 @@ var theEstate = sync.OnceValue(func() *estate {
 	}
 	e.makeData()
 	e.apply()
+	e.machine = fsm.New(engine) // as after a start, when memory is in order
+	runtime.GC()
 	return e
 })
 

@@ -253,7 +253,7 @@ func TestTrieShape(t *testing.T) {
 				checkShape(t, what, &tree)
 			}
 		}
-		if tree.branches != nil || len(tree.bucket.all()) > 0 {
+		if tree.branches != nil || len(tree.bucket) > 0 {
 			t.Errorf("a %s trie without rows is %v, want an empty bucket", what, tree)
 		}
 	}
@@ -263,10 +263,10 @@ func TestTrieShape(t *testing.T) {
 func checkShape(t *testing.T, what string, tree *trie) (size int) {
 	t.Helper()
 	if tree.branches == nil {
-		if len(tree.bucket.all()) > bucketRows {
-			t.Errorf("a %s trie has a bucket of %d rows, at most %d are wanted", what, len(tree.bucket.all()), bucketRows)
+		if len(tree.bucket) > bucketRows {
+			t.Errorf("a %s trie has a bucket of %d rows, at most %d are wanted", what, len(tree.bucket), bucketRows)
 		}
-		return len(tree.bucket.all())
+		return len(tree.bucket)
 	}
 	for i := range tree.branches {
 		size += checkShape(t, what, &tree.branches[i])

@@ -7,7 +7,7 @@ import (
 
 const (
 	// trieBits of a hash lead down one level of a trie.
-	trieBits = 4
+	trieBits = 6
 	// bucketRows is how many rows a bucket holds before it is split.
 	bucketRows = 16
 )
@@ -17,18 +17,9 @@ const (
 // trie. The order of its rows is another in every process, so nothing lists them.
 type trie struct {
 	// branches are the tries of the rows by the next bits of their hashes. If
-	// there are none, the trie is a bucket, which is nil when it is empty.
+	// there are none, the trie is a bucket.
 	branches *[1 << trieBits]trie
-	bucket   *bucket
-}
-
-// bucket holds a few rows. Their hashes lie together: to look for one among them
-// costs one or two misses of the processor's cache instead of one a row.
-type bucket struct {
-	// hashes are those of the first rows. Only rows whose hashes are all equal are
-	// ever more.
-	hashes [bucketRows]uint64
-	rows   []hashedRow
+	bucket   []hashedRow
 }
 
 // hashedRow is a row of a table that is found by hash. The key is the string
@@ -52,48 +43,12 @@ func (t *trie) get(hash uint64, key string) any {
 		t = &t.branches[rest%(1<<trieBits)]
 		rest >>= trieBits
 	}
-	if i := t.bucket.find(hash, key); i >= 0 {
-		return t.bucket.rows[i].value
+	for i := range t.bucket {
+		if row := &t.bucket[i]; row.hash == hash && row.key == key {
+			return row.value
+		}
 	}
 	return nil
-}
-
-// find gives where in the bucket the row with the key is, or -1.
-func (b *bucket) find(hash uint64, key string) int {
-	if b == nil {
-		return -1
-	}
-	for i := range min(len(b.rows), bucketRows) {
-		if b.hashes[i] == hash && b.rows[i].key == key {
-			return i
-		}
-	}
-	for i := bucketRows; i < len(b.rows) && b.hashes[0] == hash; i++ {
-		if b.rows[i].key == key {
-			return i
-		}
-	}
-	return -1
-}
-
-// newBucket makes a bucket of the rows, and keeps the slice.
-func newBucket(rows []hashedRow) *bucket {
-	if len(rows) == 0 {
-		return nil
-	}
-	b := &bucket{rows: rows}
-	for i := range min(len(rows), bucketRows) {
-		b.hashes[i] = rows[i].hash
-	}
-	return b
-}
-
-// all gives the rows of the bucket, which must not be changed.
-func (b *bucket) all() []hashedRow {
-	if b == nil {
-		return nil
-	}
-	return b.rows
 }
 
 // with gives the trie with the row, or without it when its value is nil.
@@ -112,19 +67,19 @@ func (t *trie) set(row hashedRow, depth int) trie {
 		*next = next.set(row, depth+1)
 		return trie{branches: &branches}
 	}
-	if i := t.bucket.find(row.hash, row.key); i >= 0 {
-		rows := slices.Clone(t.bucket.rows)
-		rows[i] = row
-		return trie{bucket: newBucket(rows)}
+	if i := t.index(row); i >= 0 {
+		bucket := slices.Clone(t.bucket)
+		bucket[i] = row
+		return trie{bucket: bucket}
 	}
-	return split(slices.Concat(t.bucket.all(), []hashedRow{row}), depth)
+	return split(slices.Concat(t.bucket, []hashedRow{row}), depth)
 }
 
 // split makes a trie of rows, of which no two have one key, and keeps the slice.
 // Rows whose whole hashes are equal stay in one bucket however many they are.
 func split(rows []hashedRow, depth int) trie {
 	if len(rows) <= bucketRows || depth*trieBits >= 64 {
-		return trie{bucket: newBucket(rows)}
+		return trie{bucket: rows}
 	}
 	var parts [1 << trieBits][]hashedRow
 	for _, row := range rows {
@@ -146,11 +101,11 @@ func (t *trie) delete(row hashedRow, depth int) trie {
 		*next = next.delete(row, depth+1)
 		return join(&branches)
 	}
-	i := t.bucket.find(row.hash, row.key)
+	i := t.index(row)
 	if i < 0 {
 		return *t
 	}
-	return trie{bucket: newBucket(slices.Concat(t.bucket.rows[:i], t.bucket.rows[i+1:]))}
+	return trie{bucket: slices.Concat(t.bucket[:i], t.bucket[i+1:])}
 }
 
 // join makes one bucket of branches that hold few rows: half of what is split,
@@ -158,12 +113,17 @@ func (t *trie) delete(row hashedRow, depth int) trie {
 func join(branches *[1 << trieBits]trie) trie {
 	var rows []hashedRow
 	for i := range branches {
-		rows = append(rows, branches[i].bucket.all()...)
+		rows = append(rows, branches[i].bucket...)
 		if branches[i].branches != nil || len(rows) > bucketRows/2 {
 			return trie{branches: branches}
 		}
 	}
-	return trie{bucket: newBucket(rows)}
+	return trie{bucket: rows}
+}
+
+// index is where in the bucket the row with the key is, or -1.
+func (t *trie) index(row hashedRow) int {
+	return slices.IndexFunc(t.bucket, func(r hashedRow) bool { return r.hash == row.hash && r.key == row.key })
 }
 
 // digit is what of the hash leads from a trie of the depth to the next.
