@@ -99,8 +99,8 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 		name, want string
 		log        []step
 	}{
-		{"ledger", "eb8cc8be4fb24c4a79fa28b51689a9a8172e90fe80dc069bc067b8ffdf9dc9d2", ledgerLog},
-		{"identity", "a2345e99af0ab251e2b5f64dce268cae920d2f5f99dfb7dba08f6c0493ea56ff", identityLog},
+		{"ledger", "fa30c34fa5311f0ce031cd077a4d448e895348571f49c2e4dcce595d66f9a1ae", ledgerLog},
+		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", identityLog},
 	} {
 		machine := fsm.New(kv.NewMemory())
 		for i, step := range test.log {

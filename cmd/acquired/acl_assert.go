@@ -72,7 +72,7 @@ func (a assertionResults) table(w io.Writer) {
 		}
 		fmt.Fprintf(w, "line %d: %s\n", r.Line, oneLine(r.Assertion))
 		if r.Error != "" {
-			fmt.Fprintf(w, "  %s\n", oneLine(r.Error))
+			fmt.Fprintf(w, "  %s\n", printable(r.Error))
 		}
 		for _, c := range r.Counterexamples {
 			fmt.Fprintf(w, "  %s\n", universe.Counterexample(c))

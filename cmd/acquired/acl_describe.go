@@ -169,11 +169,17 @@ func (a annotation) times() string {
 // lineLength is how much of a text stands in a table.
 const lineLength = 100
 
-// oneLine makes what anybody may have written fit to be printed.
-func oneLine(text string) string {
+// printable makes what anybody may have written fit to be printed.
+func printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(text) {
-		text = strconv.Quote(text)
+		return strconv.Quote(text)
 	}
+	return text
+}
+
+// oneLine is printable, cut to a length that a table has room for.
+func oneLine(text string) string {
+	text = printable(text)
 	if runes := []rune(text); len(runes) > lineLength {
 		text = string(runes[:lineLength]) + "…"
 	}

@@ -157,7 +157,7 @@ func (l loaded) table(w io.Writer) {
 		fmt.Fprintln(w, universe.Difference{Added: d.Added, Path: path.Path(d.Path), What: oneLine(d.What)})
 	}
 	for _, note := range l.Notes {
-		fmt.Fprintf(w, "note: %s\n", oneLine(note))
+		fmt.Fprintf(w, "note: %s\n", printable(note))
 	}
 	switch {
 	case l.DryRun:

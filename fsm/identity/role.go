@@ -87,8 +87,7 @@ func Apply(tx *command.Tx, p path.Path, role AppliedRole, ifVersion int64) (tree
 		return tree.Header{}, err
 	}
 	put(tx, applied{p, all})
-	tree.NoteBoundaries(tx, all[at].Header)
-	return all[at].Header, nil
+	return all[at].Header, tree.NoteBoundaries(tx, all[at].Header)
 }
 
 // Drop removes an applied role.

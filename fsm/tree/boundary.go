@@ -3,6 +3,7 @@ package tree
 import (
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/proto/fault"
 )
 
 // boundary is a log time at which some annotation begins or ceases to hold. That
@@ -23,9 +24,37 @@ var boundaries = kv.NewTable(&Schema, "tree/boundary", kv.Codec[boundary]{
 	},
 }, func(x boundary) boundaryKey { return boundaryKey(x.nanos) }, kv.Resident)
 
+// MaxBoundaries is how many times to come are remembered.
+const MaxBoundaries = 1 << 20
+
 // NoteBoundaries remembers the times of an annotation that is written, and forgets
-// some that have passed.
-func NoteBoundaries(tx *command.Tx, h Header) {
+// some that have passed. It refuses more than MaxBoundaries.
+func NoteBoundaries(tx *command.Tx, h Header) error {
+	c, _ := counts.Get(tx, theCount)
+	before := c.boundaries
+	c.boundaries -= forgetBoundaries(tx)
+	for _, nanos := range [...]int64{h.Start, h.End} {
+		if nanos <= tx.Time {
+			continue
+		}
+		if _, ok := boundaries.Get(tx, boundaryKey(nanos)); ok {
+			continue
+		}
+		if c.boundaries >= MaxBoundaries {
+			return fault.Exhausted.New("annotations begin and end at %d times to come, which is the most", c.boundaries)
+		}
+		boundaries.Put(tx.Tx, boundary{nanos})
+		c.boundaries++
+	}
+	if c.boundaries != before {
+		counts.Put(tx.Tx, c)
+	}
+	return nil
+}
+
+// forgetBoundaries drops some of the times that have passed, more than an
+// annotation adds, and says how many.
+func forgetBoundaries(tx *command.Tx) uint64 {
 	const steps = 4
 	var passed []boundary
 	for b := range boundaries.All(tx) {
@@ -37,11 +66,7 @@ func NoteBoundaries(tx *command.Tx, h Header) {
 	for _, b := range passed {
 		boundaries.Delete(tx.Tx, boundaryKey(b.nanos))
 	}
-	for _, nanos := range [...]int64{h.Start, h.End} {
-		if nanos > tx.Time {
-			boundaries.Put(tx.Tx, boundary{nanos})
-		}
-	}
+	return uint64(len(passed))
 }
 
 // Due gives the first log time behind now at which an annotation begins or ceases

@@ -140,8 +140,7 @@ func PutClause(tx *command.Tx, p path.Path, c Clause, ifVersion int64) (Header, 
 		return Header{}, err
 	}
 	clauseTable.Put(tx.Tx, clauses{p, all})
-	NoteBoundaries(tx, all[at].Header)
-	return all[at].Header, nil
+	return all[at].Header, NoteBoundaries(tx, all[at].Header)
 }
 
 // RemoveClause removes a clause.

@@ -94,8 +94,7 @@ func PutText(tx *command.Tx, p path.Path, text Text, ifVersion int64) (Header, e
 		return Header{}, err
 	}
 	texts.Put(tx.Tx, hung{p, all})
-	NoteBoundaries(tx, all[at].Header)
-	return all[at].Header, nil
+	return all[at].Header, NoteBoundaries(tx, all[at].Header)
 }
 
 // RemoveText removes a text.

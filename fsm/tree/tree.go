@@ -93,16 +93,16 @@ func decodeNode(b []byte) (Node, error) {
 	return n, d.Err()
 }
 
-// count is how many nodes there are.
-type count struct{ nodes uint64 }
+// count is how many there are of what has a limit.
+type count struct{ nodes, boundaries uint64 }
 
 const theCount = kv.StringKey("nodes")
 
 var counts = kv.NewTable(&Schema, "tree/count", kv.Codec[count]{
-	Append: func(b []byte, c count) []byte { return kv.AppendUint(b, c.nodes) },
+	Append: func(b []byte, c count) []byte { return kv.AppendUint(kv.AppendUint(b, c.nodes), c.boundaries) },
 	Decode: func(b []byte) (count, error) {
 		d := kv.NewDecoder(b)
-		c := count{d.Uint()}
+		c := count{nodes: d.Uint(), boundaries: d.Uint()}
 		return c, d.Err()
 	},
 }, func(count) kv.StringKey { return theCount }, kv.Resident)
@@ -138,6 +138,12 @@ func Count(r kv.Reader) uint64 {
 	return c.nodes
 }
 
+func countNodes(tx *command.Tx, more int) {
+	c, _ := counts.Get(tx, theCount)
+	c.nodes += uint64(more)
+	counts.Put(tx.Tx, c)
+}
+
 // Create makes a node, whose parent must be there and no leaf. It refuses what exists,
 // and names at the top that are not among those there may be.
 func Create(tx *command.Tx, p path.Path, kind Kind) error {
@@ -159,7 +165,7 @@ func Create(tx *command.Tx, p path.Path, kind Kind) error {
 	if have >= MaxNodes {
 		return fault.Exhausted.New("there are %d nodes, which is the most", have)
 	}
-	counts.Put(tx.Tx, count{have + 1})
+	countNodes(tx, 1)
 	nodes.Insert(tx.Tx, Node{Path: p, Kind: kind, Created: tx.Index, Memo: new(Memo)})
 	note(tx, Event{What: Created, Path: p})
 	return nil
@@ -210,7 +216,7 @@ func Delete(tx *command.Tx, p path.Path) {
 	nodes.Delete(tx.Tx, p)
 	texts.Delete(tx.Tx, p)
 	clauseTable.Delete(tx.Tx, p)
-	counts.Put(tx.Tx, count{Count(tx) - 1})
+	countNodes(tx, -1)
 }
 
 // Rename gives a node another path, which must be free, and takes what hangs on it

@@ -168,13 +168,34 @@ func TestNodesAreBounded(t *testing.T) {
 	s := newState(t)
 	s.create("/user/")
 	s.must(func(tx *command.Tx) error {
-		counts.Put(tx.Tx, count{MaxNodes - 1}) // as if there were as many
+		counts.Put(tx.Tx, count{nodes: MaxNodes - 1}) // as if there were as many
 		return Create(tx, "/user/last", Leaf)
 	})
 	s.refused("one node too many", fault.Exhausted, func(tx *command.Tx) error { return Create(tx, "/user/over", Leaf) })
 	s.must(func(tx *command.Tx) error {
 		Delete(tx, "/user/last")
 		return Create(tx, "/user/over", Leaf)
+	})
+}
+
+func TestTimesToComeAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newState(t)
+	s.create("/user/", "/user/alice")
+	write := func(tx *command.Tx, start int64) error {
+		_, err := PutText(tx, "/user/alice", Text{Header: Header{Unique: 1, Start: start}, Tag: "note"}, AnyVersion)
+		return err
+	}
+	s.must(func(tx *command.Tx) error {
+		c, _ := counts.Get(tx, theCount)
+		c.boundaries = MaxBoundaries - 1 // as if there were as many
+		counts.Put(tx.Tx, c)
+		return write(tx, tx.Time+1_000_000_000)
+	})
+	s.refused("one time too many", fault.Exhausted, func(tx *command.Tx) error { return write(tx, tx.Time+3_000_000_000) })
+	s.must(func(tx *command.Tx) error {
+		tx.Time += 2_000_000_000 // the first has passed
+		return write(tx, tx.Time+4_000_000_000)
 	})
 }
 

@@ -25,6 +25,19 @@ type item struct {
 	pb   *pb.Annotation
 }
 
+// roles gives the roles that the annotation names.
+func (it *item) roles() (roles []path.Path) {
+	if role := it.pb.GetRole(); role != nil {
+		roles = append(roles, path.Path(role.Path))
+	}
+	for _, set := range it.pb.GetClause().GetSets() {
+		for _, role := range set.Roles {
+			roles = append(roles, path.Path(role.Path))
+		}
+	}
+	return roles
+}
+
 // items gives what hangs on a node of a file: what has a number first, so that
 // what has none does not take it.
 func (n *Node) items() []item {

@@ -244,6 +244,7 @@ func (p *planner) annotations(n *Node, have []item) error {
 		was := left[at]
 		left = slices.Delete(left, at, at+1)
 		if sameContent(&want, &was) {
+			p.keep(n.Path, &was)
 			continue
 		}
 		if p.mode != Replace {
@@ -254,6 +255,7 @@ func (p *planner) annotations(n *Node, have []item) error {
 	for _, want := range open {
 		at := slices.IndexFunc(left, func(h item) bool { return want.unique == 0 && sameContent(&want, &h) })
 		if at >= 0 {
+			p.keep(n.Path, &left[at])
 			left = slices.Delete(left, at, at+1)
 			continue
 		}
@@ -265,22 +267,33 @@ func (p *planner) annotations(n *Node, have []item) error {
 	return nil
 }
 
+// keep notes the roles of an annotation that stays whose nodes go.
+func (p *planner) keep(at path.Path, it *item) {
+	for _, role := range it.roles() {
+		if p.gone[role] {
+			p.hung = append(p.hung, hung{at, role})
+		}
+	}
+}
+
+// overwrite writes over an annotation. One that names a role which goes is taken
+// off first: the role is not to be in use when its turn comes.
 func (p *planner) overwrite(at path.Path, want, was *item) {
 	p.differ(false, at, was.text)
 	want.pb.Unique = was.unique
+	if slices.ContainsFunc(was.roles(), func(role path.Path) bool { return p.gone[role] }) {
+		p.unannotate(at, was)
+		p.write(at, want, 0)
+		return
+	}
 	p.write(at, want, int64(was.version))
 }
 
 func (p *planner) write(at path.Path, it *item, ifVersion int64) {
 	p.differ(true, at, it.text)
 	p.hang = append(p.hang, &pb.Change{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{Path: string(at), Annotation: it.pb, IfVersion: ifVersion}}})
-	if role := it.pb.GetRole(); role != nil {
-		p.hung = append(p.hung, hung{at, path.Path(role.Path)})
-	}
-	for _, set := range it.pb.GetClause().GetSets() {
-		for _, role := range set.Roles {
-			p.hung = append(p.hung, hung{at, path.Path(role.Path)})
-		}
+	for _, role := range it.roles() {
+		p.hung = append(p.hung, hung{at, role})
 	}
 }
 
