@@ -17,7 +17,7 @@ func CallerOf(c *statev1.Caller) command.Caller {
 	}
 	for _, a := range c.GetActors() {
 		caller.Actors = append(caller.Actors, command.Actor{
-			Principal: path.Path(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session,
+			Principal: path.Path(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session, Key: a.Key,
 		})
 	}
 	return caller
@@ -33,7 +33,7 @@ func EncodeCaller(caller *command.Caller) *statev1.Caller {
 	}
 	for _, a := range caller.Actors {
 		c.Actors = append(c.Actors, &statev1.Actor{
-			Principal: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session,
+			Principal: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session, Key: a.Key,
 		})
 	}
 	return c

@@ -340,7 +340,7 @@ func TestCallersComeBack(t *testing.T) {
 		Principal: "/workload/x", Operator: true, Method: command.ByVouching, Issued: 1, Expires: 2, Born: 3, Epoch: 4,
 		Session: "session", Key: "key", Issuer: "issuer", IssuerIndex: 5, Scopes: []string{"a", "b"},
 		Actors: []command.Actor{
-			{Principal: "/user/x", Born: 6, Epoch: 7, Session: "another"},
+			{Principal: "/user/x", Born: 6, Epoch: 7, Session: "another", Key: "other"},
 			{Principal: "/user/y"},
 		},
 	}

@@ -81,7 +81,7 @@ func callerOfClaims(claims token.Claims) (caller command.Caller, err error) {
 		if err != nil {
 			return caller, fault.Unauthenticated.New("an actor of the token is no path")
 		}
-		caller.Actors = append(caller.Actors, command.Actor{Principal: p, Born: a.Born, Epoch: a.Epoch, Session: a.Session})
+		caller.Actors = append(caller.Actors, command.Actor{Principal: p, Born: a.Born, Epoch: a.Epoch, Session: a.Session, Key: a.KeyID})
 	}
 	return caller, nil
 }

@@ -56,7 +56,7 @@ func (s *identityService) Vouch(ctx context.Context, req *pb.VouchRequest) (*pb.
 
 func actorsOf(actors []command.Actor) (all []token.Actor) {
 	for _, a := range actors {
-		all = append(all, token.Actor{Subject: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session})
+		all = append(all, token.Actor{Subject: string(a.Principal), Born: a.Born, Epoch: a.Epoch, Session: a.Session, KeyID: a.Key})
 	}
 	return all
 }

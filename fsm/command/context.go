@@ -53,8 +53,9 @@ type Actor struct {
 	Principal path.Path
 	// Born is 0 for an operator, who need not be in the tree.
 	Born, Epoch uint64
-	// Session is empty for who showed a certificate.
-	Session string
+	// Session is empty for who showed a certificate; Key signed the credential of
+	// the session.
+	Session, Key string
 }
 
 // ID names something that a command made: the index of the log entry and a

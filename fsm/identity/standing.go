@@ -28,7 +28,7 @@ func Standing(r kv.Reader, caller *command.Caller, now int64) error {
 		return err
 	}
 	for i := range caller.Actors {
-		if err := actorStands(r, &caller.Actors[i]); err != nil {
+		if err := actorStands(r, &caller.Actors[i], now); err != nil {
 			return err
 		}
 	}
@@ -54,7 +54,7 @@ func proofStands(r kv.Reader, caller *command.Caller, now int64) error {
 		}
 		return actorStands(r, &command.Actor{
 			Principal: caller.Principal, Born: caller.Born, Epoch: caller.Epoch, Session: caller.Session,
-		})
+		}, now)
 	case command.ByIssuer:
 		if !issuerStands(r, caller) {
 			return ended("the issuer of the token is not trusted, or not as it was when the token was checked")
@@ -82,13 +82,15 @@ func issuedSince(r kv.Reader, caller *command.Caller) error {
 }
 
 // actorStands says whether somebody is who it was when a credential was made.
-func actorStands(r kv.Reader, a *command.Actor) error {
+func actorStands(r kv.Reader, a *command.Actor, now int64) error {
 	n := tree.Find(r, a.Principal)
 	switch {
 	case a.Born != 0 && (!IsPrincipal(n) || n.Created != a.Born):
 		return ended("the principal of the credential is gone")
 	case a.Born == 0 && a.Session != "":
 		return ended("the credential names nobody")
+	case a.Key != "" && !keyStands(r, a.Key, now):
+		return ended("the key that signed the credential is not in use any more")
 	case recordOf(r, a.Principal).epoch != a.Epoch, a.Session != "" && revoked(r, a.Principal, a.Session):
 		return ended("the credential was revoked")
 	}

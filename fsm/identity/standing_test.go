@@ -294,6 +294,7 @@ func TestWhoVouchedIsCheckedToo(t *testing.T) {
 		{"one too many", []command.Actor{bob, x, operator, bob, x}, false},
 		{"one born later", []command.Actor{changed(bob, func(a *command.Actor) { a.Born++ })}, false},
 		{"one of another epoch", []command.Actor{changed(x, func(a *command.Actor) { a.Epoch++ })}, false},
+		{"one of a key that is not there", []command.Actor{changed(bob, func(a *command.Actor) { a.Key = "gone" })}, false},
 		{"an operator of another epoch", []command.Actor{changed(operator, func(a *command.Actor) { a.Epoch++ })}, false},
 		{"one of a session and not born", []command.Actor{changed(operator, func(a *command.Actor) { a.Session = sessionB })}, false},
 		{"one who is not there", []command.Actor{changed(bob, func(a *command.Actor) { a.Principal = "/user/team/carol" })}, false},
@@ -326,7 +327,7 @@ func TestWhoVouchesBecomesAnActor(t *testing.T) {
 	m.View(func(v *command.Reading) {
 		actors := identity.ActorsOf(v, &bob)
 		want := fmt.Sprint([]command.Actor{
-			{Principal: "/user/team/bob", Born: bob.Born, Epoch: 1, Session: sessionA}, {Principal: "/user/operator"},
+			{Principal: "/user/team/bob", Born: bob.Born, Epoch: 1, Session: sessionA, Key: "key"}, {Principal: "/user/operator"},
 		})
 		if got := fmt.Sprint(actors); got != want {
 			t.Errorf("the actors are %s, want %s", got, want)

@@ -73,7 +73,7 @@ func SubjectOf(r kv.Reader, p path.Path) (s Subject, ok bool) {
 // ActorsOf gives the actors of a credential that the caller obtains for another
 // principal.
 func ActorsOf(r kv.Reader, caller *command.Caller) []command.Actor {
-	self := command.Actor{Principal: caller.Principal, Epoch: recordOf(r, caller.Principal).epoch, Session: caller.Session}
+	self := command.Actor{Principal: caller.Principal, Epoch: recordOf(r, caller.Principal).epoch, Session: caller.Session, Key: caller.Key}
 	if n := tree.Find(r, caller.Principal); !caller.Operator && n != nil {
 		self.Born = n.Created
 	}

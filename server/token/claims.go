@@ -93,7 +93,7 @@ func (c *Claims) parseActors(members object) error {
 		}
 		actor, within, ok := parseActor(members["act"])
 		if !ok {
-			return fault.Unauthenticated.New("token actor %d is not a subject with birth, epoch and at most a session and an actor", len(c.Actors)+1)
+			return fault.Unauthenticated.New("token actor %d is not a subject with birth, epoch and at most a session, a key and an actor", len(c.Actors)+1)
 		}
 		c.Actors = append(c.Actors, actor)
 		members = within
@@ -104,15 +104,16 @@ func (c *Claims) parseActors(members object) error {
 // parseActor gives an actor and the members of it, among which is the one before.
 func parseActor(data json.RawMessage) (Actor, object, bool) {
 	members, err := parseObject(data)
-	if err != nil || !members.hasOnly("sub", "born", "epoch", "sid", "act") {
+	if err != nil || !members.hasOnly("sub", "born", "epoch", "sid", "kid", "act") {
 		return Actor{}, nil, false
 	}
 	subject, hasSubject := members.text("sub")
 	born, hasBorn := members.counter("born")
 	epoch, hasEpoch := members.counter("epoch")
 	session, hasSession := members.text("sid")
-	ok := hasSubject && hasBorn && hasEpoch && hasSession == members.has("sid")
-	return Actor{Subject: subject, Born: born, Epoch: epoch, Session: session}, members, ok
+	keyID, hasKeyID := members.text("kid")
+	ok := hasSubject && hasBorn && hasEpoch && hasSession == members.has("sid") && hasKeyID == members.has("kid")
+	return Actor{Subject: subject, Born: born, Epoch: epoch, Session: session, KeyID: keyID}, members, ok
 }
 
 func (c *Claims) parseRoles(members object) error {

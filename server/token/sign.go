@@ -63,6 +63,7 @@ type signedActor struct {
 	Born    uint64       `json:"born"`
 	Epoch   uint64       `json:"epoch"`
 	Session string       `json:"sid,omitempty"`
+	KeyID   string       `json:"kid,omitempty"`
 	Actor   *signedActor `json:"act,omitempty"`
 }
 
@@ -128,7 +129,7 @@ func nest(actors []Actor) *signedActor {
 	}
 	newest := actors[0]
 	return &signedActor{
-		Subject: newest.Subject, Born: newest.Born, Epoch: newest.Epoch, Session: newest.Session,
+		Subject: newest.Subject, Born: newest.Born, Epoch: newest.Epoch, Session: newest.Session, KeyID: newest.KeyID,
 		Actor: nest(actors[1:]),
 	}
 }

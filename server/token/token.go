@@ -92,6 +92,9 @@ type Actor struct {
 	// Session is the id of the credential that the actor showed. It is empty if
 	// that was a certificate.
 	Session string
+	// KeyID is that of the key that signed that credential. It is empty if that was
+	// a certificate.
+	KeyID string
 }
 
 // NewID gives the id of a new session.
@@ -165,6 +168,9 @@ func actorProblem(actors []Actor) string {
 		}
 		if actor.Session != "" && !isID(actor.Session) {
 			return fmt.Sprintf("session of actor %d is not %d hexadecimal digits in lower case", n+1, idDigits)
+		}
+		if actor.KeyID != "" && !isKeyID(actor.KeyID) {
+			return fmt.Sprintf("key of actor %d is not the thumbprint of one", n+1)
 		}
 	}
 	return ""

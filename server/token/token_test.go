@@ -58,6 +58,7 @@ func newVerifier(t testing.TB, cluster string) *Verifier {
 const (
 	goodID    = "00112233445566778899aabbccddeeff"
 	goodActor = "ffeeddccbbaa99887766554433221100"
+	actorKey  = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
 
 // identity gives claims as a login makes them.
@@ -82,7 +83,7 @@ func vouched(actors int) Claims {
 	claims := identity()
 	claims.Method = "vouch"
 	for n := range actors {
-		claims.Actors = append(claims.Actors, Actor{Subject: fmt.Sprintf("/user/hpe/%d", n), Born: uint64(n), Epoch: 1, Session: goodActor})
+		claims.Actors = append(claims.Actors, Actor{Subject: fmt.Sprintf("/user/hpe/%d", n), Born: uint64(n), Epoch: 1, Session: goodActor, KeyID: actorKey})
 	}
 	return claims
 }
@@ -182,7 +183,7 @@ func TestTokenIsStandard(t *testing.T) {
 	t.Parallel()
 	claims := delegation("/role/a")
 	claims.Actors = vouched(2).Actors
-	claims.Actors[1].Session = ""
+	claims.Actors[1].Session, claims.Actors[1].KeyID = "", ""
 	parsed, err := jwt.Parse(signed(t, claims), func(*jwt.Token) (any, error) { return public(signer(1)), nil },
 		jwt.WithValidMethods([]string{"EdDSA"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 		jwt.WithIssuer("acquired:demo"), jwt.WithAudience("acquired:demo"),
@@ -199,7 +200,7 @@ func TestTokenIsStandard(t *testing.T) {
 		"iat": float64(now.Unix()), "exp": float64(now.Unix() + 3600),
 		"born": 17.0, "epoch": 2.0, "amr": []any{"ssh"}, "roles": []any{"/role/a"}, "node": "/data/hpe/images",
 		"act": map[string]any{
-			"sub": "/user/hpe/0", "born": 0.0, "epoch": 1.0, "sid": goodActor,
+			"sub": "/user/hpe/0", "born": 0.0, "epoch": 1.0, "sid": goodActor, "kid": actorKey,
 			"act": map[string]any{"sub": "/user/hpe/1", "born": 1.0, "epoch": 1.0},
 		},
 	}
@@ -251,6 +252,7 @@ func TestSignRefuses(t *testing.T) {
 		{"too many actors", func(c *Claims) { c.Actors = vouched(MaxActors + 1).Actors }, "more actors than the limit of 4"},
 		{"actor of no subject", func(c *Claims) { c.Actors = []Actor{{Subject: "/user/a"}, {}} }, "subject of actor 2 is empty"},
 		{"actor with another session", func(c *Claims) { c.Actors = []Actor{{Subject: "/user/a", Session: "1"}} }, "session of actor 1"},
+		{"actor with another key", func(c *Claims) { c.Actors = []Actor{{Subject: "/user/a", KeyID: "1"}} }, "key of actor 1"},
 		{"roles of an identity", func(c *Claims) { c.Roles = []string{"/role/a"} }, "without being delegated"},
 		{"node of an identity", func(c *Claims) { c.Node = "/data" }, "without being delegated"},
 		{"delegation without node", func(c *Claims) { c.Delegated = true }, "node is empty"},

@@ -311,7 +311,9 @@ type Actor struct {
 	Born  uint64 `protobuf:"varint,2,opt,name=born,proto3" json:"born,omitempty"`
 	Epoch uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Empty is a certificate.
-	Session       string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	Session string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// The key that signed the credential of the session.
+	Key           string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +372,13 @@ func (x *Actor) GetEpoch() uint64 {
 func (x *Actor) GetSession() string {
 	if x != nil {
 		return x.Session
+	}
+	return ""
+}
+
+func (x *Actor) GetKey() string {
+	if x != nil {
+		return x.Key
 	}
 	return ""
 }
@@ -955,12 +964,13 @@ const file_acquired_state_v1_log_proto_rawDesc = "" +
 	" \x03(\v2\x18.acquired.state.v1.ActorR\x06actors\x12\x16\n" +
 	"\x06issuer\x18\v \x01(\tR\x06issuer\x12!\n" +
 	"\fissuer_index\x18\f \x01(\x04R\vissuerIndex\x12\x16\n" +
-	"\x06scopes\x18\r \x03(\tR\x06scopes\"i\n" +
+	"\x06scopes\x18\r \x03(\tR\x06scopes\"{\n" +
 	"\x05Actor\x12\x1c\n" +
 	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12\x12\n" +
 	"\x04born\x18\x02 \x01(\x04R\x04born\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\asession\x18\x04 \x01(\tR\asession\"j\n" +
+	"\asession\x18\x04 \x01(\tR\asession\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\tR\x03key\"j\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x123\n" +
