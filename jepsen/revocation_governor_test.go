@@ -195,7 +195,9 @@ func (g *governor) certify(c *credential) (client.Config, error) {
 	if g.epoch != g.racer.born {
 		c.issued = c.issued.Add(time.Second)
 	}
-	pair, err := g.racer.race.authority.IssuePrincipal(g.racer.principal, c.issued)
+	// It is dated back by a minute, and not good before its date.
+	lasts(g.t.Context(), time.Until(c.issued))
+	pair, err := g.racer.race.authority.IssuePrincipal(g.racer.principal, c.issued.Add(time.Minute))
 	config := g.anyone()
 	config.Certificate, config.Key = pair.CertificatePEM, pair.KeyPEM
 	return config, err
