@@ -81,12 +81,27 @@ func (s *workshop) pair() (pair, bool) {
 	for range 40 {
 		other := p.b.clone()
 		p.disguise(s, other)
-		if p.alike(other) {
+		if other.canBeMade() && p.alike(other) {
 			p.b = other
 			steps++
 		}
 	}
 	return p, steps > 10 && len(p.a.list(p.who, "/", true, p.now)) > 5
+}
+
+// canBeMade says whether every role that is named and exists is a leaf: a change
+// names no other.
+func (w world) canBeMade() bool {
+	isRole := func(name string) bool { return name == "" || w[name] == nil || w[name].leaf }
+	for _, at := range w {
+		for _, n := range at.notes {
+			named := slices.Concat(append(slices.Clone(n.sets), []string{n.role})...)
+			if slices.ContainsFunc(named, func(name string) bool { return !isRole(name) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // disguise changes a world in a place that may be hidden.
