@@ -180,10 +180,14 @@ func (r *faultRun) checkItMeansSomething(t *testing.T) {
 	if r.unknown == 0 || r.unknown > all*3/100 {
 		t.Errorf("%d transfers of unknown outcome to %d acknowledged ones, want some and at most 3 in 100", r.unknown, all)
 	}
-	for _, part := range byAccount(r.history.operations) {
+	parts, quiet := byAccount(r.history.operations), 0
+	for _, part := range parts {
 		if overlapping(part) == 0 {
-			t.Errorf("%s: no read was concurrent with a transfer", part[0].Input.(step).account)
+			quiet++
 		}
+	}
+	if quiet*4 > len(parts) {
+		t.Errorf("on %d of %d accounts no read was concurrent with a transfer, want a quarter of them at most", quiet, len(parts))
 	}
 }
 
