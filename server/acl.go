@@ -32,9 +32,6 @@ func (s *aclService) CheckMany(ctx context.Context, req *pb.CheckManyRequest) (*
 func (s *aclService) CheckStream(stream grpc.BidiStreamingServer[pb.CheckManyRequest, pb.CheckManyResponse]) error {
 	ctx, cancel := s.node.whileServing(stream.Context())
 	defer cancel()
-	if err := s.node.freshen(ctx, callOf(ctx)); err != nil {
-		return err
-	}
 	for {
 		req, err := stream.Recv()
 		if err == io.EOF {

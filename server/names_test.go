@@ -1,10 +1,11 @@
 package server_test
 
 import (
-	"google.golang.org/protobuf/proto"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"acquired/client"
 	pb "acquired/proto/acquired/v1"

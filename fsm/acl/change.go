@@ -59,7 +59,7 @@ func (c *changer) makeAll(req *pb.ChangeRequest) (*pb.ChangeResponse, error) {
 		res.Changed[i] = &pb.Changed{Unique: header.Unique, Version: header.Version}
 	}
 	if req.Demo != nil {
-		identity.SetDemo(c.tx, true)
+		identity.SetDemo(c.tx, *req.Demo)
 	}
 	return res, nil
 }

@@ -704,6 +704,11 @@ func TestDemonstrationsNeedAdminOfTheRoot(t *testing.T) {
 	if err := look(); err != nil {
 		t.Errorf("in a demonstration a name is answered with %v", err)
 	}
+	refused(t, m, bob, fault.Denied, &pb.ChangeRequest{Demo: proto.Bool(false)})
+	fsmtest.Must(alice, acl.Change, &pb.ChangeRequest{Demo: proto.Bool(false)})
+	if err := look(); fault.KindOf(err) != fault.Unauthenticated {
+		t.Errorf("when the demonstration has ended a name is answered with %v", err)
+	}
 }
 
 func TestLimitsOfChanges(t *testing.T) {

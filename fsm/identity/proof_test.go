@@ -2,9 +2,10 @@ package identity_test
 
 import (
 	"fmt"
-	"google.golang.org/protobuf/proto"
 	"slices"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm/acl"
 	"acquired/fsm/command"

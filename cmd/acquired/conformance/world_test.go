@@ -2,12 +2,13 @@ package conformance
 
 import (
 	"errors"
-	"google.golang.org/protobuf/proto"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"acquired/client"
 	"acquired/cmd/acquired/universe"
