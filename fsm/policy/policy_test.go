@@ -14,11 +14,14 @@ import (
 // universe is few roles, so that sets meet.
 var universe = []string{"/role/a", "/role/b", "/role/c", "/role/d", "/role/e"}
 
-// names draws roles, in any order and some of them twice.
-var names = rapid.SliceOfN(rapid.SampledFrom(universe), 0, 4)
+// names draws roles, in any order and some of them twice. Each test has a
+// generator of its own: those of rapid are not for several goroutines.
+func names() *rapid.Generator[[]string] { return rapid.SliceOfN(rapid.SampledFrom(universe), 0, 4) }
 
 // needs draws role sets, rarely one that is empty.
-var needs = rapid.SliceOfN(rapid.OneOf(rapid.SliceOfN(rapid.SampledFrom(universe), 1, 4), names), 0, 5)
+func needs() *rapid.Generator[[][]string] {
+	return rapid.SliceOfN(rapid.OneOf(rapid.SliceOfN(rapid.SampledFrom(universe), 1, 4), names()), 0, 5)
+}
 
 // naive says whether the roles are enough, as the rule is written.
 func naive(sets [][]string, held []string) bool {
@@ -47,8 +50,8 @@ func subsets() (all [][]string) {
 func TestMeetsIsTheRule(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		first, then := needs.Draw(t, "first"), needs.Draw(t, "then")
-		held := names.Draw(t, "held")
+		first, then := needs().Draw(t, "first"), needs().Draw(t, "then")
+		held := names().Draw(t, "held")
 		p := policy.And(policy.And(nil, first...), then...)
 		want := naive(slices.Concat(first, then), held)
 		for range 2 { // worked out, and remembered
@@ -64,7 +67,7 @@ func TestMeetsIsTheRule(t *testing.T) {
 func TestEqualPoliciesAreOne(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := needs.Draw(t, "a"), needs.Draw(t, "b")
+		a, b := needs().Draw(t, "a"), needs().Draw(t, "b")
 		if rapid.Bool().Draw(t, "nearly the same") {
 			b = slices.Clone(a)
 			if len(b) > 0 {
@@ -85,7 +88,7 @@ func TestEqualPoliciesAreOne(t *testing.T) {
 func TestEqualClosuresAreOne(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := names.Draw(t, "a"), names.Draw(t, "b")
+		a, b := names().Draw(t, "a"), names().Draw(t, "b")
 		if rapid.Bool().Draw(t, "the same") {
 			b = rapid.Permutation(slices.Concat(a, a[:len(a)/2])).Draw(t, "another order")
 		}
@@ -102,10 +105,10 @@ func TestEqualClosuresAreOne(t *testing.T) {
 func TestAndLeavesItsArgumentsAlone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		above := needs.Draw(t, "above")
+		above := needs().Draw(t, "above")
 		p := policy.And(nil, above...)
 		for i := range rapid.IntRange(1, 4).Draw(t, "children") {
-			sets := needs.Draw(t, fmt.Sprint("child ", i))
+			sets := needs().Draw(t, fmt.Sprint("child ", i))
 			before := fmt.Sprintf("%q", sets)
 			policy.And(p, sets...)
 			if after := fmt.Sprintf("%q", sets); after != before {
