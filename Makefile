@@ -1,6 +1,6 @@
 # The default target lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo cluster test race check format vet generate generated lint fuzz bench worlds jepsen reopen clean
+.PHONY: help build demo cluster test race check format vet generate generated lint fuzz fuzzed bench worlds jepsen reopen clean
 
 FUZZTIME ?= 30s
 
@@ -23,7 +23,7 @@ race: ## run the tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /jepsen)
 	go test -race -shuffle=on -timeout 20m ./jepsen/...
 
-check: format vet generated race ## everything that CI checks
+check: format vet generated race fuzzed ## everything that CI checks
 
 format: ## fail if a file is not formatted
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
@@ -39,6 +39,9 @@ generated: generate ## fail if the committed generated code is not up to date
 	git diff --exit-code -- proto
 
 lint: vet ## the same as vet
+
+fuzzed: ## fuzz what reads money for a short time
+	sh .ci/fuzz 5s ./fsm/ledger ./cmd/acquired/swf ./cmd/acquired/journal
 
 fuzz: ## fuzz each target for FUZZTIME
 	sh .ci/fuzz $(FUZZTIME)

@@ -20,7 +20,7 @@ func TestDependencies(t *testing.T) {
 		}
 	}
 
-	allowed := []string{"acquired/proto/", "google.golang.org/grpc", "google.golang.org/protobuf/", "golang.org/x/sync/"}
+	allowed := []string{"acquired/proto/", "google.golang.org/grpc", "google.golang.org/protobuf/", "golang.org/x/sync/", "golang.org/x/mod/sumdb/note"}
 	for _, path := range goList(t, "-f", `{{join .Imports "\n"}}`, "acquired/client") {
 		standard := !strings.Contains(strings.Split(path, "/")[0], ".") && !strings.HasPrefix(path, "acquired/")
 		if !standard && !slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(path, prefix) }) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"acquired/fsm"
 	"acquired/fsm/acl"
@@ -18,7 +19,7 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// step is a command of an old log, by the cluster itself.
+// step is a command of an old log.
 type step struct {
 	name string
 	req  proto.Message
@@ -39,6 +40,92 @@ var ledgerLog = []step{
 		{Id: "1", Debit: "/account/bank", Credit: "/account/a", Amount: "12.50"},
 		{Id: "2", Debit: "/account/a", Credit: "/account/bank", Amount: "20"},
 	}}},
+	{ledger.ChangeAccount.Name, &pb.ChangeAccountRequest{
+		Path: "/account/a", Overdraft: proto.String("100"), Ceiling: proto.String(""), HoldOverdraft: proto.Bool(true),
+		Owner: proto.String("/user/alice"), Metadata: []*pb.Metadatum{{Key: "cost-centre", Value: "7"}, {Key: "grant", Value: "x"}},
+	}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/brief", Asset: "USD", Kind: "ephemeral"}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/through", Asset: "USD", Kind: "transient"}},
+	{ledger.Transfer.Name, &pb.TransferRequest{Chains: true, Transfers: []*pb.Transfer{
+		{Id: "3", Debit: "/account/bank", Credit: "/account/brief", Amount: "5", Linked: true, EffectiveUnixNanos: 3, Description: "back-dated"},
+		{Id: "4", Debit: "/account/brief", Credit: "/account/team", Amount: "6", UpTo: true},
+		{Id: "5", Debit: "/account/team", Credit: "/account/a", Amount: "1000"},
+		{Id: "6", Debit: "/account/team", ThenDebit: []string{"/account/bank"}, Amount: "10", Shares: []*pb.Share{
+			{Credit: "/account/a", Amount: "1"}, {Credit: "/account/through", Weight: 1}, {Credit: "/account/team/x", Weight: 2},
+		}, Linked: true},
+		{Id: "7", Debit: "/account/through", Credit: "/account/team", Amount: "3"},
+	}}},
+	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
+		{Step: &pb.Step_Guard{Guard: &pb.Guard{Guard: &pb.Guard_NotAfterUnixNanos{NotAfterUnixNanos: 1000}}}},
+		{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{Id: "8", Debit: "/account/bank", Credit: "/account/team", Amount: "50"}}},
+		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{
+			Id: "h1", Debit: "/account/team", Credit: "/account/a", Amount: "30", ExpiresUnixNanos: 500, Delegate: "/workload/meter", Description: "job 1",
+		}}},
+		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h2", Debit: "/account/a", Credit: "/account/team", Amount: "20", ExpiresUnixNanos: 16}}},
+		{Step: &pb.Step_Extend{Extend: &pb.ExtendHold{Id: "9", Hold: "h1", Amount: "5", ExpiresUnixNanos: 600}}},
+		{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "10", Hold: "h1", Amount: "12", Shares: []*pb.Share{
+			{Credit: "/account/a", Weight: 2}, {Credit: "/account/team/x", Weight: 1},
+		}}}},
+		{Step: &pb.Step_Release{Release: &pb.ReleaseHold{Id: "11", Hold: "h1", Amount: "3"}}},
+		{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "12", Hold: "h1", Amount: "1", Final: true, EffectiveUnixNanos: 4, Description: "the rest"}}},
+	}}},
+	{system.Tick.Name, &statev1.TickRequest{}},
+	{ledger.ChangeAccount.Name, &pb.ChangeAccountRequest{Path: "/account/through", Frozen: proto.Bool(true), IfVersion: 2}},
+	{ledger.CloseAccount.Name, &pb.CloseAccountRequest{Path: "/account/through"}},
+	{ledger.ClosePeriod.Name, &pb.ClosePeriodRequest{UntilUnixNanos: 10, Name: "the first"}},
+	{ledger.PutDocumentKey.Name, &statev1.PutDocumentKeyRequest{Verifier: "cluster+12345678+AAAA", Sealed: []byte{5, 6}, RootKey: "root"}},
+}
+
+// documentLog is by an operator, /user/bob: cheques are cashed by who is named.
+var documentLog = []step{
+	{ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "USD", Scale: 2}},
+	{ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "HOUR", Scale: 3}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/bank", Asset: "USD", Overdraft: ledger.Unlimited, DailyLimit: "5000"}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/shop", Asset: "USD", Metadata: []*pb.Metadatum{{Key: "name", Value: "shop"}}}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/hours/broker", Asset: "HOUR", Overdraft: ledger.Unlimited}},
+	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/hours/team", Asset: "HOUR"}},
+	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
+		{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{Id: "funds", Debit: "/account/bank", Credit: "/account/shop", Amount: "100"}}},
+		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "hold", Debit: "/account/shop", Credit: "/account/bank", Amount: "30", Delegate: "/workload/meter"}}},
+		{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "capture", Hold: "hold", Amount: "7"}}},
+		{Step: &pb.Step_IssueReceipt{IssueReceipt: &pb.IssueReceipt{Id: "receipt", Hold: "hold"}}},
+		{Step: &pb.Step_Refund{Refund: &pb.Refund{Id: "refund", Of: "capture", Amount: "2.50", Description: "too \"much\"", EffectiveUnixNanos: 1}}},
+		{Step: &pb.Step_Exchange{Exchange: &pb.Exchange{
+			Id: "exchange", Debit: "/account/shop", BrokerCredit: "/account/bank", BrokerDebit: "/account/hours/broker", Credit: "/account/hours/team",
+			Amount: "10", RateNumerator: 3, RateDenominator: 7, Description: "for the night",
+		}}},
+		{Step: &pb.Step_WriteCheque{WriteCheque: &pb.WriteCheque{
+			Id: "cheque", Account: "/account/shop", Recipient: "/user/bob", Resource: "job 1", Ceiling: "20", Uses: 3, ExpiresUnixNanos: 100, Description: "ünï",
+		}}},
+		{Step: &pb.Step_WriteCheque{WriteCheque: &pb.WriteCheque{Id: "cheque2", Account: "/account/bank", Recipient: "/workload/x", Resource: "job 2", Ceiling: "1"}}},
+		{Step: &pb.Step_CancelCheque{CancelCheque: &pb.CancelCheque{Id: "cancel", Cheque: "cheque2"}}},
+		{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{
+			Id: "invoice", Receivable: "/account/bank", Revenue: "/account/shop", Payer: "/user/alice", DueUnixNanos: 50, Description: "October",
+			Lines: []*pb.InvoiceLine{{Description: "storage", Amount: "8.50"}, {Description: "compute", Amount: "31"}},
+		}}},
+		{Step: &pb.Step_CreditInvoice{CreditInvoice: &pb.CreditInvoice{Id: "credit", Invoice: "invoice", Amount: "0.50", Description: "goodwill"}}},
+		{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{
+			Id: "invoice2", Receivable: "/account/bank", Revenue: "/account/shop", Lines: []*pb.InvoiceLine{{Description: "nothing", Amount: "1"}},
+		}}},
+		{Step: &pb.Step_VoidInvoice{VoidInvoice: &pb.VoidInvoice{Id: "void", Invoice: "invoice2", Description: "by mistake"}}},
+	}}},
+	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
+		{Step: &pb.Step_Guard{Guard: &pb.Guard{Guard: &pb.Guard_Document{Document: &pb.DocumentGuard{Document: "cheque", State: "open"}}}}},
+		{Step: &pb.Step_CashCheque{CashCheque: &pb.CashCheque{
+			Id: "cash", Cheque: "cheque", Hash: "2b98a998af3c8c59bbbaf51888144a79b45068e72a9fe51cb758c35d33ec6d2c", Resource: "job 1", Amount: "5", Credit: "/account/bank",
+		}}},
+		{Step: &pb.Step_CashCheque{CashCheque: &pb.CashCheque{
+			Id: "cash-hold", Cheque: "cheque", Hash: "2b98a998af3c8c59bbbaf51888144a79b45068e72a9fe51cb758c35d33ec6d2c", Resource: "job 1", Amount: "6", Credit: "/account/bank", Hold: true,
+		}}},
+	}}},
+	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
+		{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{Id: "more", Debit: "/account/bank", Credit: "/account/shop", Amount: "100"}}},
+		{Step: &pb.Step_PayInvoice{PayInvoice: &pb.PayInvoice{
+			Id: "pay", Invoice: "invoice", Hash: "7f2aa97c8d640419d288f6e6e82c2446019962dd36ac2d6404bf75dd1cf15f89", Debit: "/account/shop", Amount: "20", Description: "a part",
+		}}},
+	}}},
+	{ledger.ChangeAccount.Name, &pb.ChangeAccountRequest{Path: "/account/shop", DailyLimit: proto.String("40")}},
+	{ledger.Transfer.Name, &pb.TransferRequest{Transfers: []*pb.Transfer{{Id: "last", Debit: "/account/shop", Credit: "/account/bank", Amount: "1"}}}},
 }
 
 var identityLog = []step{
@@ -97,10 +184,12 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, want string
+		caller     command.Caller
 		log        []step
 	}{
-		{"ledger", "fa30c34fa5311f0ce031cd077a4d448e895348571f49c2e4dcce595d66f9a1ae", ledgerLog},
-		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", identityLog},
+		{"ledger", "7abea64d41b0c8d4667fdc9127b929d74e851f66a0636b29049937870bbcead5", command.Caller{Principal: command.System}, ledgerLog},
+		{"documents", "95dc5c6542912219d57dd2fa4e5c6f374407a4822935bcd4d6166539adc3f262", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
+		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", command.Caller{Principal: command.System}, identityLog},
 	} {
 		machine := fsm.New(kv.NewMemory())
 		for i, step := range test.log {
@@ -108,8 +197,9 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			caller := &statev1.Caller{Principal: string(command.System)}
-			apply(t, machine, uint64(i+1), int64(i), &statev1.Command{Name: step.name, Caller: caller, Body: body})
+			apply(t, machine, uint64(i+1), int64(i), &statev1.Command{
+				Name: step.name, Caller: fsm.EncodeCaller(&test.caller), Body: body,
+			})
 		}
 		if got := machine.Position().Hash.String(); got != test.want {
 			t.Errorf("the log of %s makes a state with the hash %s, it was %s", test.name, got, test.want)
@@ -121,7 +211,7 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 func TestEveryCommandIsInAnOldLog(t *testing.T) {
 	t.Parallel()
 	logged := make(map[string]bool)
-	for _, step := range slices.Concat(ledgerLog, identityLog) {
+	for _, step := range slices.Concat(ledgerLog, documentLog, identityLog) {
 		logged[step.name] = true
 	}
 	for _, set := range []*command.Set{&system.Commands, &identity.Commands, &acl.Commands, &ledger.Commands} {
@@ -129,6 +219,28 @@ func TestEveryCommandIsInAnOldLog(t *testing.T) {
 			if !logged[c.Name] {
 				t.Errorf("%s is in none of the logs: add it to one", c.Name)
 			}
+		}
+	}
+}
+
+// TestEveryStepIsInAnOldLog: of ops it is the steps that make records.
+func TestEveryStepIsInAnOldLog(t *testing.T) {
+	t.Parallel()
+	logged := make(map[protoreflect.Name]bool)
+	for _, step := range slices.Concat(ledgerLog, documentLog) {
+		op, ok := step.req.(*pb.OpRequest)
+		if !ok {
+			continue
+		}
+		for _, s := range op.Steps {
+			m := s.ProtoReflect()
+			logged[m.WhichOneof(m.Descriptor().Oneofs().Get(0)).Name()] = true
+		}
+	}
+	kinds := (&pb.Step{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	for i := range kinds.Len() {
+		if kind := kinds.Get(i).Name(); !logged[kind] {
+			t.Errorf("a step %s is in none of the logs: add it to one", kind)
 		}
 	}
 }

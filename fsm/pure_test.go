@@ -150,7 +150,7 @@ var layers = []struct{ of, may, instead string }{
 	{"fsm/tree", base + "fsm/policy", "it holds names; what they mean is said above it"},
 	{"fsm/identity", base + "fsm/policy fsm/tree", domainRule},
 	{"fsm/acl", base + "fsm/policy fsm/tree fsm/identity", domainRule},
-	{"fsm/ledger", base + "fsm/tree", domainRule},
+	{"fsm/ledger", base + "fsm/tree fsm/identity fsm/acl", "what a step of an op needs depends on what the steps before it made: the ledger asks acl, and knows of nobody else"},
 	{"fsm/usage", base + "fsm/ledger", domainRule},
 	{"fsm/job", base + "fsm/ledger fsm/usage", domainRule},
 	{"fsm/drive", base, domainRule},
@@ -160,7 +160,7 @@ var layers = []struct{ of, may, instead string }{
 }
 
 const domainRule = "domains import one way: acl imports identity; usage imports ledger, job imports both; " +
-	"none asks acl or the machine: give the command a rule"
+	"none but the ledger asks acl, none the machine: give the command a rule"
 
 func TestPackagesImportInOrder(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/fsm/ledger"
 	"acquired/fsm/tree"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
@@ -54,9 +55,6 @@ func (k requestKey) AppendKey(b []byte) []byte {
 	return kv.StringKey(k.request).AppendKey(kv.StringKey(k.principal).AppendKey(b))
 }
 
-// maxDetails bounds what a damaged record can make a node do.
-const maxDetails = 64
-
 func appendAnswer(b []byte, a answer) []byte {
 	b = command.AppendID(b, a.id)
 	b = kv.AppendString(b, a.principal)
@@ -68,13 +66,7 @@ func appendAnswer(b []byte, a answer) []byte {
 	if a.refusal == nil {
 		return b
 	}
-	b = kv.AppendString(b, string(a.refusal.Kind))
-	b = kv.AppendString(b, a.refusal.Message)
-	b = kv.AppendUint(b, uint64(len(a.refusal.Details)))
-	for _, key := range a.refusal.DetailKeys() {
-		b = kv.AppendString(kv.AppendString(b, key), a.refusal.Details[key])
-	}
-	return b
+	return command.AppendFault(b, a.refusal)
 }
 
 func decodeAnswer(b []byte) (answer, error) {
@@ -86,11 +78,7 @@ func decodeAnswer(b []byte) (answer, error) {
 	if !d.Bool() {
 		return a, d.Err()
 	}
-	a.refusal = &fault.Fault{Kind: fault.Kind(d.String()), Message: d.String()}
-	for range min(d.Uint(), maxDetails) {
-		key := d.String()
-		a.refusal = a.refusal.With(key, d.String())
-	}
+	a.refusal = command.DecodeFault(&d)
 	return a, d.Err()
 }
 
@@ -161,6 +149,9 @@ func pruneAnswers(tx *command.Tx, at *position, commands int) {
 // wanted even if nobody proposes anything. ok is false when there is none.
 func Due(v *command.Reading) (nanos int64, ok bool) {
 	nanos, ok = tree.Due(v, v.Time)
+	if at, due := ledger.Due(v); due && (!ok || at < nanos) {
+		nanos, ok = at, true
+	}
 	for a := range answers.From(v, positionOf(v).oldestAnswer) {
 		if at := a.time + AnswerAge; !ok || at < nanos {
 			return at, true

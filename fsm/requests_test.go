@@ -94,8 +94,11 @@ func TestARefusalIsKept(t *testing.T) {
 	if m.Hash() != hash {
 		t.Error("a request that was refused and sent again changed the state")
 	}
-	if again := m.Apply(pay(m.Operator, "t1", "/account/b", "/account/a", "1"))[0]; again.Err != nil {
-		t.Errorf("the same transfer as a new request gives %v", again.Err)
+	if again := m.Apply(pay(m.Operator, "t1", "/account/b", "/account/a", "1"))[0]; fault.KindOf(again.Err) != fault.Insufficient {
+		t.Errorf("the same transfer as a new request gives %+v, want what it was refused with", again)
+	}
+	if other := m.Apply(pay(m.Operator, "t3", "/account/b", "/account/a", "1"))[0]; other.Err != nil {
+		t.Errorf("the transfer under another id gives %v", other.Err)
 	}
 }
 

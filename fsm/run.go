@@ -25,7 +25,7 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 	if err != nil {
 		panic(fmt.Sprintf("log entry %d: command %s: %v", tx.Index, c.Name, err))
 	}
-	tx.Caller = CallerOf(c.Caller)
+	tx.Caller, tx.Command, tx.RequestID = CallerOf(c.Caller), c.Name, c.RequestId
 	if err := identity.Standing(tx, &tx.Caller, tx.Time); err != nil {
 		// No answer is kept: with a proof that counts it may be sent again.
 		return Result{Index: tx.Index, Err: mustBeFault(c.Name, err)}
@@ -50,7 +50,11 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 	})
 	result := Result{Index: tx.Index}
 	if refusal != nil {
-		result.Err = mustBeFault(c.Name, refusal)
+		f := mustBeFault(c.Name, refusal)
+		if definition.Refused != nil && f.Kind != fault.Unavailable {
+			definition.Refused(tx, req, f)
+		}
+		result.Err = f
 	} else {
 		result.Response, result.Body = response, encode(response)
 	}

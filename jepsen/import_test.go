@@ -32,8 +32,8 @@ type summary struct {
 	Users         int    `json:"users"`
 	CoreSeconds   uint64 `json:"core_seconds"`
 	Total         string `json:"total"`
-	Created       int    `json:"transfers_created"`
-	Existing      int    `json:"transfers_existing"`
+	Created       int    `json:"charges_created"`
+	Existing      int    `json:"charges_existing"`
 	TrialBalance  string `json:"trial_balance"`
 	OthersDebited int    `json:"accounts_with_other_debits"`
 }
@@ -42,7 +42,7 @@ type summary struct {
 func latest(t *testing.T) context.Context { return client.WithRead(t.Context(), client.Latest) }
 
 // wantSummary compares what an import printed with what the log comes to.
-// Created is how many transfers it must have made, -1 for any number.
+// Created is how many jobs it must have charged, -1 for any number.
 func wantSummary(t *testing.T, printed []byte, e *expected, created int) {
 	t.Helper()
 	var got summary
@@ -86,7 +86,7 @@ func wantBooks(t *testing.T, c *cluster.Cluster, e *expected, imports ...string)
 		if got.DebitsPosted != total || got.CreditsPosted != total || got.DebitsPending != "0.00" || got.CreditsPending != "0.00" {
 			t.Errorf("%s: trial balance: got %v, want %s on both sides and nothing pending", id, got, total)
 		}
-		if want := uint64(count) * uint64(e.charged); got.Transfers != want {
+		if want := uint64(count) * uint64(e.moved); got.Transfers != want {
 			t.Errorf("%s: got %d transfers, want %d", id, got.Transfers, want)
 		}
 		if want := uint64(count)*uint64(len(e.users)) + 1; got.Accounts != want {
@@ -147,6 +147,7 @@ func TestImport(t *testing.T) {
 		wantSummary(t, runVia(c, id, importArgs(e, "nasa")...), e, 0)
 	}
 	wantBooks(t, c, e, "nasa")
+	wantHolds(t, c, e, "nasa")
 	wantSound(t, c)
 }
 

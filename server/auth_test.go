@@ -85,6 +85,9 @@ func ledgerAccess() map[string]access {
 			{Id: fmt.Sprint("auth", n), Debit: "/account/bank", Credit: "/account/a", Amount: "1.00"},
 		}}
 	}
+	ofA := func(request proto.Message) access {
+		return access{request: fixed(request), operation: "Read", path: "/account/a"}
+	}
 	return map[string]access{
 		pb.Ledger_CreateAsset_FullMethodName: {
 			request:   func(n int) proto.Message { return &pb.CreateAssetRequest{Code: fmt.Sprint("A", n)} },
@@ -100,6 +103,21 @@ func ledgerAccess() map[string]access {
 			request:   func(n int) proto.Message { return pay(n) },
 			operation: "Spend", path: "/account/bank",
 		},
+		pb.Ledger_ChangeAccount_FullMethodName: {
+			request: fixed(&pb.ChangeAccountRequest{Path: "/account/a"}), operation: "Admin", path: "/account/a",
+		},
+		pb.Ledger_CloseAccount_FullMethodName: {
+			request: fixed(&pb.CloseAccountRequest{Path: "/account/closed"}), operation: "Admin", path: "/account/closed",
+			granted: answer{fault.Conflict, "account /account/closed is closed"},
+		},
+		pb.Ledger_Op_FullMethodName: {
+			request:   func(n int) proto.Message { return stepsOf(fmt.Sprint("op", n)) },
+			operation: "Spend", path: "/account/bank",
+		},
+		pb.Ledger_ClosePeriod_FullMethodName: {
+			request:   func(n int) proto.Message { return &pb.ClosePeriodRequest{UntilUnixNanos: int64(n)} },
+			operation: "Admin", path: "/account",
+		},
 		pb.Ledger_Lookup_FullMethodName: {
 			request:   fixed(&pb.LookupRequest{Ids: []string{"t1"}, Under: "/account/a"}),
 			operation: "Read", path: "/account/a",
@@ -113,6 +131,26 @@ func ledgerAccess() map[string]access {
 		pb.Ledger_TrialBalance_FullMethodName: {
 			request: fixed(&pb.TrialBalanceRequest{}), operation: "Read", path: "/account",
 		},
+		pb.Ledger_Account_FullMethodName:   ofA(&pb.AccountRequest{Path: "/account/a"}),
+		pb.Ledger_Accounts_FullMethodName:  {request: fixed(&pb.AccountsRequest{Under: "/account/a"}), operation: "View", path: "/account/a"},
+		pb.Ledger_RollUp_FullMethodName:    ofA(&pb.RollUpRequest{Under: "/account/a"}),
+		pb.Ledger_Holds_FullMethodName:     ofA(&pb.HoldsRequest{Account: "/account/a"}),
+		pb.Ledger_Documents_FullMethodName: ofA(&pb.DocumentsRequest{Account: "/account/a"}),
+		pb.Ledger_Journal_FullMethodName:   ofA(&pb.JournalRequest{Under: "/account/a"}),
+		pb.Ledger_Audit_FullMethodName:     ofA(&pb.AuditRequest{Account: "/account/a"}),
+		pb.Ledger_Periods_FullMethodName:   {request: fixed(&pb.PeriodsRequest{}), operation: "Read", path: "/account"},
+		pb.Ledger_Verify_FullMethodName: {
+			request: fixed(&pb.VerifyRequest{}), operation: "Read", path: "/account",
+		},
+		// Who has a part in a hold or a document may see it, and nobody else is told
+		// that there is one.
+		pb.Ledger_Hold_FullMethodName: {
+			request: fixed(&pb.HoldRequest{Id: "none"}), granted: answer{fault.NotFound, `no hold "none"`},
+		},
+		pb.Ledger_Document_FullMethodName: {
+			request: fixed(&pb.DocumentRequest{Id: "none"}), granted: answer{fault.NotFound, `no document "none"`},
+		},
+		pb.Ledger_DocumentKeys_FullMethodName: {request: fixed(&pb.DocumentKeysRequest{})},
 		pb.Batch_Execute_FullMethodName: {
 			request: func(n int) proto.Message {
 				body, err := proto.Marshal(pay(n))
@@ -124,6 +162,13 @@ func ledgerAccess() map[string]access {
 			operation: "Spend", path: "/account/bank",
 		},
 	}
+}
+
+// stepsOf gives an op of one step.
+func stepsOf(id string) *pb.OpRequest {
+	return &pb.OpRequest{Steps: []*pb.Step{{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{
+		Id: id, Debit: "/account/bank", Credit: "/account/a", Amount: "1.00",
+	}}}}}
 }
 
 // someone is the principal that the calls are about, and data what a data
@@ -313,7 +358,10 @@ func TestWhoMayCallWhat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{})
 		operator := cluster.Dial()
-		seed(t, operator, "/account/a", "/account/team/a")
+		seed(t, operator, "/account/a", "/account/team/a", "/account/closed")
+		if _, err := operator.Ledger.CloseAccount(t.Context(), &pb.CloseAccountRequest{Path: "/account/closed"}); err != nil {
+			t.Fatal(err)
+		}
 		govern(t, cluster)
 		cluster.Principal(someone, roleFor("View"))
 		cluster.Make("/user/outside/someone", data)

@@ -114,6 +114,8 @@ func TestBadInput(t *testing.T) {
 			badTransfers(c.Ledger).check(t, operator)
 			badPaths(c.Ledger).check(t, operator)
 			badLedgerCalls(c.Ledger).check(t, operator)
+			badOps(c.Ledger).check(t, operator)
+			badLedgerReads(c.Ledger).check(t, operator)
 			badOtherCalls(c).check(t, operator)
 		}
 	})
@@ -126,8 +128,10 @@ func badTransfers(ledger pb.LedgerClient) badCalls {
 			return err
 		}
 	}
+	made := 0
 	move := func(debit, credit, amount string) func(context.Context) error {
-		return send(&pb.Transfer{Id: "bad", Debit: debit, Credit: credit, Amount: amount})
+		made++ // what is refused for what there is burns its id
+		return send(&pb.Transfer{Id: fmt.Sprint("bad", made), Debit: debit, Credit: credit, Amount: amount})
 	}
 	named := func(id string) func(context.Context) error {
 		return send(&pb.Transfer{Id: id, Debit: "/account/bank", Credit: "/account/a", Amount: "1.00"})
@@ -153,9 +157,9 @@ func badTransfers(ledger pb.LedgerClient) badCalls {
 		{"one bad among good", send(good, &pb.Transfer{Id: "bad", Debit: bank, Credit: a, Amount: "x"}), fault.Invalid, []string{"transfer 1", `"x"`}},
 		{"one id twice", send(good, good), fault.Invalid, []string{"transfer 1", `"good"`, "twice"}},
 		{"same id, other amount", named("t1"), fault.Conflict, []string{`"t1"`, "another amount"}},
-		{"no id", named(""), fault.Invalid, []string{"transfer id", "1 to 128 bytes"}},
+		{"no id", named(""), fault.Invalid, []string{`id ""`, "1 to 128 bytes"}},
 		{"long id", named(strings.Repeat("x", 129)), fault.Invalid, []string{"xxx", "1 to 128 bytes"}},
-		{"hostile id", named(hostile), fault.Invalid, []string{"transfer id", "A-Z"}},
+		{"hostile id", named(hostile), fault.Invalid, []string{"id ", "A-Z"}},
 		{"same request id, other request", func(ctx context.Context) error {
 			return named("t2")(client.WithRequestID(ctx, "r1"))
 		}, fault.Conflict, []string{`"r1"`, "another request"}},
@@ -190,6 +194,10 @@ func badPaths(ledger pb.LedgerClient) badCalls {
 		{"another folder", "/data/x", []string{"below /account", "/data/x"}},
 		{"hostile path", "/account/" + hostile, []string{"segment"}},
 	} {
+		paid := append([]string{"transfer 0", "credit"}, test.says...)
+		if test.path == "" {
+			paid = []string{"transfer 0", "credit", "missing"}
+		}
 		all = append(all,
 			badCall{"balance of " + test.name, func(ctx context.Context) error {
 				_, err := ledger.Balance(ctx, &pb.BalanceRequest{Path: test.path})
@@ -204,7 +212,7 @@ func badPaths(ledger pb.LedgerClient) badCalls {
 					{Id: "bad", Debit: "/account/bank", Credit: test.path, Amount: "1.00"},
 				}})
 				return err
-			}, fault.Invalid, append([]string{"transfer 0", "credit"}, test.says...)},
+			}, fault.Invalid, paid},
 		)
 	}
 	return all
@@ -253,6 +261,119 @@ func badLedgerCalls(ledger pb.LedgerClient) badCalls {
 			_, err := ledger.Balance(ctx, &pb.BalanceRequest{Path: "/account/nobody"})
 			return err
 		}, fault.NotFound, []string{"/account/nobody"}},
+	}
+}
+
+// badOps are bad ops, and what changes accounts and periods.
+func badOps(ledger pb.LedgerClient) badCalls {
+	op := func(steps ...*pb.Step) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.Op(ctx, &pb.OpRequest{Steps: steps})
+			return err
+		}
+	}
+	held := func(id, amount string, lifetime uint64) *pb.Step {
+		return &pb.Step{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{
+			Id: id, Debit: "/account/a", Credit: "/account/b", Amount: amount, LifetimeSeconds: lifetime,
+		}}}
+	}
+	change := func(req *pb.ChangeAccountRequest) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.ChangeAccount(ctx, req)
+			return err
+		}
+	}
+	period := func(nanos int64, name string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.ClosePeriod(ctx, &pb.ClosePeriodRequest{UntilUnixNanos: nanos, Name: name})
+			return err
+		}
+	}
+	many := make([]*pb.Step, 1001)
+	for i := range many {
+		many[i] = held(fmt.Sprint("many", i), "0.01", 0)
+	}
+	invoice := &pb.Step{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{
+		Id: "invoice", Receivable: "/account/bank", Revenue: "/account/a", Lines: make([]*pb.InvoiceLine, 257),
+	}}}
+	return badCalls{
+		{"op of nothing", op(), fault.Invalid, []string{"0 steps", "1 to 1000"}},
+		{"op of 1001 steps", op(many...), fault.Invalid, []string{"1001 steps", "1 to 1000"}},
+		{"step that is none", op(&pb.Step{}), fault.Invalid, []string{"step 0"}},
+		{"step without an id", op(held("", "1", 0)), fault.Invalid, []string{"step 0 (hold", "1 to 128 bytes"}},
+		{"hold of nothing", op(held("bad-hold-1", "0", 0)), fault.Invalid, []string{"step 0", "nothing"}},
+		{"hold of more than there is", op(held("bad-hold-2", "5.01", 0)), fault.Insufficient, []string{"/account/a", "5.00 USD available", "5.01"}},
+		{"hold of eleven years", op(held("bad-hold-3", "1", 11*366*24*3600)), fault.Invalid, []string{"lifetime", "ten years"}},
+		{"second of two steps", op(held("bad-hold-4", "1", 0), held("bad-hold-5", "9", 0)), fault.Insufficient, []string{"step 1", "4.00 USD available"}},
+		{"capture of no hold", op(&pb.Step{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "bad-capture", Hold: "none"}}}), fault.NotFound, []string{`no hold "none"`}},
+		{"invoice of 257 lines", op(invoice), fault.Invalid, []string{"257 lines", "1 to 256"}},
+		{"change of nobody", change(&pb.ChangeAccountRequest{Path: "/account/nobody"}), fault.NotFound, []string{"/account/nobody"}},
+		{"change of another version", change(&pb.ChangeAccountRequest{Path: "/account/a", IfVersion: 999}), fault.Conflict, []string{"/account/a", "version", "999"}},
+		{"metadata of a strange key", change(&pb.ChangeAccountRequest{Path: "/account/a", Metadata: []*pb.Metadatum{{Key: "K"}}}), fault.Invalid, []string{`"K"`, "a-z"}},
+		{"close an account that is not empty", func(ctx context.Context) error {
+			_, err := ledger.CloseAccount(ctx, &pb.CloseAccountRequest{Path: "/account/a"})
+			return err
+		}, fault.Conflict, []string{"/account/a", "5.00 USD", "empty"}},
+		{"period without an end", period(0, ""), fault.Invalid, []string{"until_unix_nanos"}},
+		{"period of the future", period(1<<62, ""), fault.Conflict, []string{"after the log time"}},
+		{"period of a long name", period(1, strings.Repeat("x", 65)), fault.Invalid, []string{"name", "65 bytes", "0 to 64"}},
+	}
+}
+
+// badLedgerReads are bad questions about the books.
+func badLedgerReads(ledger pb.LedgerClient) badCalls {
+	journal := func(req *pb.JournalRequest) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.Journal(ctx, req)
+			return err
+		}
+	}
+	audit := func(req *pb.AuditRequest) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.Audit(ctx, req)
+			return err
+		}
+	}
+	holds := func(cursor string, limit uint32) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := ledger.Holds(ctx, &pb.HoldsRequest{Account: "/account/a", Cursor: cursor, Limit: limit})
+			return err
+		}
+	}
+	return badCalls{
+		{"long journal", journal(&pb.JournalRequest{Limit: 10_001}), fault.Invalid, []string{"limit 10001", "at most 10000"}},
+		{"journal of another folder", journal(&pb.JournalRequest{Under: "/data"}), fault.Invalid, []string{"/account", "/data"}},
+		{"strange cursor of the journal", journal(&pb.JournalRequest{Cursor: hostile}), fault.Invalid, []string{"cursor"}},
+		{"long audit", audit(&pb.AuditRequest{Limit: 1001}), fault.Invalid, []string{"limit 1001", "at most 1000"}},
+		{"audit of no principal", audit(&pb.AuditRequest{Principal: "/account/a"}), fault.Invalid, []string{"principal", "/account/a"}},
+		{"audit of a time that ends before it begins", audit(&pb.AuditRequest{FromUnixNanos: 2, UntilUnixNanos: 1}), fault.Invalid, []string{"from 2", "until 1"}},
+		{"strange cursor of the audit", audit(&pb.AuditRequest{Cursor: "7"}), fault.Invalid, []string{`cursor "7"`}},
+		{"many holds", holds("", 1001), fault.Invalid, []string{"limit 1001", "at most 1000"}},
+		{"strange cursor of holds", holds("x", 0), fault.Invalid, []string{`cursor "x"`}},
+		{"hold of no id", func(ctx context.Context) error {
+			_, err := ledger.Hold(ctx, &pb.HoldRequest{})
+			return err
+		}, fault.Invalid, []string{"1 to 128 bytes"}},
+		{"document of no id", func(ctx context.Context) error {
+			_, err := ledger.Document(ctx, &pb.DocumentRequest{})
+			return err
+		}, fault.Invalid, []string{"1 to 128 bytes"}},
+		{"documents of nobody", func(ctx context.Context) error {
+			_, err := ledger.Documents(ctx, &pb.DocumentsRequest{Account: "/account/nobody"})
+			return err
+		}, fault.NotFound, []string{"/account/nobody"}},
+		{"account of nobody", func(ctx context.Context) error {
+			_, err := ledger.Account(ctx, &pb.AccountRequest{Path: "/account/nobody"})
+			return err
+		}, fault.NotFound, []string{"/account/nobody"}},
+		{"accounts of another folder", func(ctx context.Context) error {
+			_, err := ledger.Accounts(ctx, &pb.AccountsRequest{Under: "/data"})
+			return err
+		}, fault.Invalid, []string{"/account", "/data"}},
+		{"sum of another folder", func(ctx context.Context) error {
+			_, err := ledger.RollUp(ctx, &pb.RollUpRequest{Under: "/data"})
+			return err
+		}, fault.Invalid, []string{"/account", "/data"}},
 	}
 }
 

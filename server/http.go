@@ -15,8 +15,9 @@ import (
 	"acquired/server/token"
 )
 
-// startHTTP serves health, metrics and the public keys of credentials: what
-// monitors and data services ask, and nothing that changes anything.
+// startHTTP serves health, metrics and the public keys of credentials and
+// documents: what monitors, data services and holders of documents ask, and nothing
+// that changes anything.
 func (n *Node) startHTTP(ctx context.Context) error {
 	if n.config.HTTPListen == "" {
 		return nil
@@ -29,6 +30,7 @@ func (n *Node) startHTTP(ctx context.Context) error {
 	mux.HandleFunc("GET /healthz", n.healthz)
 	mux.HandleFunc("GET /readyz", n.readyz)
 	mux.HandleFunc("GET /.well-known/jwks.json", n.jwks)
+	mux.HandleFunc("GET /.well-known/acquired-document-keys", n.documentKeys)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	n.http = &http.Server{
 		Handler: mux, ErrorLog: httpLog(n.log), MaxHeaderBytes: 16 << 10,

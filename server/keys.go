@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
+	"acquired/fsm/ledger"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
 	"acquired/server/seal"
@@ -43,6 +46,9 @@ type keyring struct {
 	mu      sync.Mutex
 	root    *seal.Root
 	signing map[string]token.SigningKey
+	// documents signs them, with the key of that id; nil is none yet.
+	documents   note.Signer
+	documentKey command.ID
 }
 
 // rootKey gives the root key of the state.
@@ -60,7 +66,7 @@ func (k *keyring) rootKey(v *command.Reading) (*seal.Root, error) {
 	if err != nil {
 		return nil, fault.Unserved(fault.Definite, "this node cannot open the secrets of the cluster: %v", err)
 	}
-	k.root, k.signing = root, make(map[string]token.SigningKey)
+	k.root, k.signing, k.documents = root, make(map[string]token.SigningKey), nil
 	return root, nil
 }
 
@@ -89,8 +95,8 @@ func (k *keyring) signer(v *command.Reading, now time.Time) (token.SigningKey, i
 	return key, stored, nil
 }
 
-// keepKeys gives the cluster its root key, and a next signing key in time. Only
-// the leader does.
+// keepKeys gives the cluster its root key, a next signing key in time, and a key for
+// documents. Only the leader does.
 func (n *Node) keepKeys(ctx context.Context) {
 	if err := n.makeKeys(); err != nil && ctx.Err() == nil {
 		n.log.LogAttrs(ctx, slog.LevelWarn, "keys were not made", slog.Any("error", err))
@@ -104,14 +110,21 @@ func (n *Node) makeKeys() error {
 	v := n.machine.View(command.Caller{})
 	defer v.Close()
 	active, wanted := n.nextKey(identity.Keys(v), time.Now())
-	if !wanted {
+	_, signs := ledger.CurrentDocumentKey(v)
+	if !wanted && signs {
 		return nil
 	}
 	root, err := n.keyring.rootKey(v)
 	if err != nil {
 		return err
 	}
-	return n.makeSigningKey(root, active)
+	if wanted {
+		err = n.makeSigningKey(root, active)
+	}
+	if !signs {
+		err = errors.Join(err, n.makeDocumentKey(root))
+	}
+	return err
 }
 
 // nextKey says whether a key is to be made, and from when on it is to sign: there

@@ -74,6 +74,7 @@ type Node struct {
 	openCalls   chan struct{}
 	peerCalls   chan struct{}
 	secondLooks chan struct{} // see accepted
+	verifying   sync.Mutex    // one verification of the books at a time
 	methods     map[string]method
 	split       *splitter
 	refusals    rate.Sometimes

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -40,15 +41,30 @@ func propose[Req, Res proto.Message](ctx context.Context, n *Node, c command.Com
 	return stored.(Res), nil
 }
 
-// proposeBody is propose for an encoded request, which is checked first: what
-// is in the log must be decodable.
+// proposeBody is propose for an encoded request, which is checked first: what is in
+// the log must be decodable, and what its rule refuses in any state has no business
+// there.
 func (n *Node) proposeBody(ctx context.Context, d *command.Definition, requestID string, body []byte) (fsm.Result, error) {
-	if _, err := d.Decode(body); err != nil {
+	req, err := d.Decode(body)
+	if err != nil {
 		return fsm.Result{}, fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)
+	}
+	if err := n.refusedByRule(d, req); err != nil {
+		return fsm.Result{}, err
 	}
 	return n.batcher.propose(ctx, &statev1.Command{
 		Name: d.Name, Caller: fsm.EncodeCaller(&callOf(ctx).caller), RequestId: requestID, Body: body,
 	})
+}
+
+// refusedByRule gives the refusal of a request that no state would accept.
+func (n *Node) refusedByRule(d *command.Definition, req proto.Message) error {
+	view := n.machine.View(command.Caller{})
+	defer view.Close()
+	if _, err := d.Needs(view, req); errors.Is(err, fault.Invalid) {
+		return err
+	}
+	return nil
 }
 
 // read answers a query for the caller of ctx, from a state as new as the caller

@@ -12,9 +12,11 @@ import (
 type held struct {
 	mu     sync.RWMutex
 	engine *engine.Pebble
-	// yield ends the reading-through, which uses the engine for hours.
-	yieldMu sync.Mutex
-	yield   context.CancelFunc
+	// long ends those who use the engine for hours, as does wanted: somebody waits for
+	// all of them.
+	longMu sync.Mutex
+	long   map[*context.CancelFunc]struct{}
+	wanted bool
 }
 
 // use runs do with the engine.
@@ -31,19 +33,45 @@ func (h *held) useForLong(ctx context.Context, do func(context.Context, *engine.
 	defer cancel()
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	h.yieldMu.Lock()
-	h.yield = cancel
-	h.yieldMu.Unlock()
+	h.begin(&cancel)
+	defer h.ended(&cancel)
 	do(ctx, h.engine)
+}
+
+func (h *held) begin(end *context.CancelFunc) {
+	h.longMu.Lock()
+	defer h.longMu.Unlock()
+	if h.long == nil {
+		h.long = make(map[*context.CancelFunc]struct{})
+	}
+	h.long[end] = struct{}{}
+	if h.wanted {
+		(*end)()
+	}
+}
+
+func (h *held) ended(end *context.CancelFunc) {
+	h.longMu.Lock()
+	defer h.longMu.Unlock()
+	delete(h.long, end)
+}
+
+// want says whether somebody waits for the engine.
+func (h *held) want(wanted bool) {
+	h.longMu.Lock()
+	defer h.longMu.Unlock()
+	h.wanted = wanted
+	for end := range h.long {
+		if wanted {
+			(*end)()
+		}
+	}
 }
 
 // replace puts next in the place of the engine and closes that, after change.
 func (h *held) replace(next *engine.Pebble, change func()) error {
-	h.yieldMu.Lock()
-	if h.yield != nil {
-		h.yield()
-	}
-	h.yieldMu.Unlock()
+	h.want(true)
+	defer h.want(false)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.engine

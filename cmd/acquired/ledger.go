@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +17,43 @@ import (
 // unlimited is the overdraft without a bound.
 const unlimited = "unlimited"
 
+// accountFolder begins the paths of accounts.
+const accountFolder = "/account/"
+
 func ledgerCommand(g *globals) *cobra.Command {
-	return nounCommand("ledger", "Assets, accounts and transfers",
+	return nounCommand("ledger", "Assets, accounts, what moves between them and what is promised",
 		ledgerCreateAssetCommand(g),
 		ledgerOpenAccountCommand(g),
+		ledgerAccountCommand(g),
+		ledgerAccountsCommand(g),
+		ledgerLimitsCommand(g),
+		ledgerFreezeCommand(g, "freeze", "Stop an account: nothing is moved or held, releases and expiries go on", true),
+		ledgerFreezeCommand(g, "unfreeze", "Let a frozen account go on", false),
+		ledgerCloseCommand(g),
 		ledgerTransferCommand(g),
+		ledgerOpCommand(g),
+		ledgerHoldCommand(g),
+		ledgerHoldsCommand(g),
+		ledgerCaptureCommand(g),
+		ledgerReleaseCommand(g),
+		ledgerExtendCommand(g),
+		ledgerRefundCommand(g),
+		ledgerExchangeCommand(g),
+		ledgerChequeCommand(g),
+		ledgerInvoiceCommand(g),
+		ledgerReceiptCommand(g),
+		ledgerDocumentCommand(g),
+		ledgerDocumentsCommand(g),
 		ledgerBalanceCommand(g),
+		ledgerRollUpCommand(g),
 		ledgerStatementCommand(g),
 		ledgerTrialBalanceCommand(g),
+		ledgerPeriodCommand(g),
+		ledgerAuditCommand(g),
+		ledgerVerifyCommand(g),
 		ledgerImportCommand(g),
+		ledgerExportCommand(g),
+		ledgerImportJournalCommand(g),
 	)
 }
 
@@ -63,12 +93,21 @@ func ledgerCreateAssetCommand(g *globals) *cobra.Command {
 func ledgerOpenAccountCommand(g *globals) *cobra.Command {
 	var request requestFlag
 	var open pb.OpenAccountRequest
+	var metadata metadataFlag
 	cmd := &cobra.Command{
 		Use:     "open-account PATH --asset CODE",
+		Aliases: []string{"open"},
 		Short:   "Open an account",
-		Example: "  acquired ledger open-account /account/physics/alice --asset USD --overdraft 100.00",
-		Args:    arguments(1, 1, "PATH"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Long: `open-account opens an account that is empty. A normal one stays until it is closed;
+an ephemeral one goes when a command leaves it empty; a transient one must be left
+empty by every command. Amounts are in the unit of the asset.`,
+		Example: `  acquired ledger open-account /account/physics/alice --asset USD --overdraft 100.00
+  acquired ledger open /account/physics/job-7 --asset USD --kind ephemeral --owner /user/alice`,
+		Args: arguments(1, 1, "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if open.Metadata, err = metadata.parse(); err != nil {
+				return err
+			}
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				open.Path = args[0]
 				ctx = client.WithRequestID(ctx, request.resolve())
@@ -86,7 +125,11 @@ func ledgerOpenAccountCommand(g *globals) *cobra.Command {
 	request.register(cmd.Flags())
 	cmd.Flags().StringVar(&open.Asset, "asset", "", "code of the asset that the account holds")
 	cmd.Flags().StringVar(&open.Overdraft, "overdraft", "", `how far below zero the balance may go, or "unlimited" (default 0)`)
-	cmd.Flags().StringVar(&open.Ceiling, "ceiling", "", "the most that the balance may be (default: no bound)")
+	cmd.Flags().StringVar(&open.Ceiling, "ceiling", "", "the most that the balance may be, pending credits included (default: no bound)")
+	cmd.Flags().StringVar(&open.Kind, "kind", "normal", "normal, ephemeral or transient")
+	cmd.Flags().BoolVar(&open.HoldOverdraft, "hold-overdraft", false, "holds may reserve of the overdraft (default: they may not)")
+	cmd.Flags().StringVar(&open.Owner, "owner", "", "a principal, for information: what it may do is a matter of the tree (default: none)")
+	metadata.register(cmd.Flags(), "")
 	requireFlag(cmd, "asset")
 	return cmd
 }
@@ -99,44 +142,66 @@ type balance struct {
 	CreditsPosted  string `json:"credits_posted"`
 	DebitsPending  string `json:"debits_pending"`
 	CreditsPending string `json:"credits_pending"`
-	// Available is what may still be debited, or "unlimited".
+	// Available is what may still be debited, or "unlimited". It is empty when a
+	// time was asked for.
 	Available string `json:"available"`
+	// Balance is credits less debits posted; it may be negative.
+	Balance string `json:"balance"`
+}
+
+func describeBalance(b *pb.BalanceResponse) balance {
+	return balance{
+		b.GetPath(), b.GetAsset(), b.GetDebitsPosted(), b.GetCreditsPosted(),
+		b.GetDebitsPending(), b.GetCreditsPending(), b.GetAvailable(), b.GetBalance(),
+	}
 }
 
 func (b balance) table(w io.Writer) {
 	row(w, "path", b.Path)
 	row(w, "asset", b.Asset)
+	b.amounts(w)
+}
+
+func (b balance) amounts(w io.Writer) {
 	row(w, "debits posted", b.DebitsPosted)
 	row(w, "credits posted", b.CreditsPosted)
-	row(w, "debits pending", b.DebitsPending)
-	row(w, "credits pending", b.CreditsPending)
-	row(w, "available", b.Available)
+	row(w, "debits pending", orDash(b.DebitsPending))
+	row(w, "credits pending", orDash(b.CreditsPending))
+	row(w, "balance", b.Balance)
+	row(w, "available", orDash(b.Available))
 }
 
 func ledgerBalanceCommand(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var asOf asOfFlags
+	request := &pb.BalanceRequest{}
+	cmd := &cobra.Command{
 		Use:   "balance PATH",
 		Short: "Say what was debited from and credited to an account",
-		Args:  arguments(1, 1, "PATH"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example: `  acquired ledger balance /account/physics/alice
+  acquired ledger balance /account/physics/alice --at 2026-11-01 --effective`,
+		Args: arguments(1, 1, "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			request.Path, request.Effective = args[0], asOf.effective
+			if request.AtUnixNanos, err = asOf.parse(time.Now()); err != nil {
+				return err
+			}
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
-				answer, err := c.Ledger.Balance(ctx, &pb.BalanceRequest{Path: args[0]})
+				answer, err := c.Ledger.Balance(ctx, request)
 				if err != nil {
 					return nil, hintRead(hintAccount(err))
 				}
-				return balance{
-					answer.Path, answer.Asset, answer.DebitsPosted, answer.CreditsPosted,
-					answer.DebitsPending, answer.CreditsPending, answer.Available,
-				}, nil
+				return describeBalance(answer), nil
 			})
 		},
 	}
+	asOf.register(cmd.Flags())
+	return cmd
 }
 
 // hintAccount says what to do about an account that is not there.
 func hintAccount(err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok || f.Kind != fault.NotFound || f.Details["path"] == "" {
+	if !ok || f.Kind != fault.NotFound || !strings.HasPrefix(f.Details["path"], accountFolder) {
 		return err
 	}
 	return withHint(err, "acquired ledger open-account %s --asset CODE", f.Details["path"])

@@ -18,12 +18,8 @@ import (
 	"acquired/proto/fault"
 )
 
-const (
-	// accountRoot is where accounts are.
-	accountRoot = "/account/"
-	// maxScale is the most digits after the point that an asset has.
-	maxScale = 18
-)
+// maxScale is the most digits after the point that an asset has.
+const maxScale = 18
 
 // importTimeout is how long an import waits for an answer: nobody wants to start
 // it again because leaders come and go for a while.
@@ -40,14 +36,15 @@ type importFlags struct {
 	scaleGiven bool
 	price, per string
 	overdraft  string
-	// name is the log's in the ids of its transfers.
-	name   string
-	batch  int
-	resume bool
+	// name is the log's in the ids of its steps.
+	name string
+	// batch is how many steps go in one request.
+	batch int
 }
 
-// logName leaves room in a transfer id for "swf:", ":" and a job number.
-var logName = regexp.MustCompile(`^[A-Za-z0-9._~:/@+-]{1,96}$`)
+// logName leaves room in the id of a step for "swf:", ":", a job number and
+// ":receipt".
+var logName = regexp.MustCompile(`^[A-Za-z0-9._~:/@+-]{1,90}$`)
 
 // complete fills in what is derived and refuses what cannot be right.
 func (f *importFlags) complete() error {
@@ -56,42 +53,52 @@ func (f *importFlags) complete() error {
 		path *string
 	}{{"from", &f.prefix}, {"to", &f.payee}} {
 		trimmed := strings.TrimRight(*account.path, "/")
-		if !strings.HasPrefix(trimmed, accountRoot) {
-			return usage("--%s %q is no path below %s", account.flag, *account.path, accountRoot)
+		if !strings.HasPrefix(trimmed, accountFolder) {
+			return usage("--%s %q is no path below %s", account.flag, *account.path, accountFolder)
 		}
 		*account.path = trimmed
 	}
 	if f.name == "" {
-		f.name = strings.TrimPrefix(f.prefix, accountRoot)
+		f.name = strings.TrimPrefix(f.prefix, accountFolder)
 	}
 	if !logName.MatchString(f.name) {
-		return usage("--log %q is not 1 to 96 bytes of A-Z a-z 0-9 and ._~:/@+-", f.name)
+		return usage("--log %q is not 1 to 90 bytes of A-Z a-z 0-9 and ._~:/@+-", f.name)
 	}
-	if f.batch < 1 || f.batch > maxTransfers {
-		return usage("--batch %d is not 1 to %d", f.batch, maxTransfers)
+	if f.batch < maxEventSteps || f.batch > maxSteps {
+		return usage("--batch %d is not %d to %d", f.batch, maxEventSteps, maxSteps)
 	}
 	if f.scale > maxScale {
 		return usage("--scale %d is not 0 to %d", f.scale, maxScale)
 	}
-	if _, err := swf.ParsePrice(f.price, 0); err != nil {
+	price, err := swf.ParsePrice(f.price, 0)
+	if err != nil {
 		return usage("--price: %w", err)
+	}
+	if price.IsZero() {
+		return usage("--price %s: there is nothing to charge", f.price)
 	}
 	return nil
 }
 
 func ledgerImportCommand(g *globals) *cobra.Command {
-	flags := importFlags{per: "core-hour", overdraft: unlimited, scale: 2, batch: 1000}
+	flags := importFlags{per: "core-hour", overdraft: unlimited, scale: 2, batch: maxSteps}
 	cmd := &cobra.Command{
 		Use:   "import-swf FILE --asset CODE --price AMOUNT --from PREFIX --to PATH",
 		Short: "Charge the jobs of an accounting log to the accounts of their users",
-		Long: `import-swf reads a log in the Standard Workload Format, plain or gzip, and makes
-one transfer a job: from the account PREFIX/user-ID of its user to PATH. A user
-pays, over all jobs, the core-seconds times the price, rounded down once.
+		Long: `import-swf reads a log in the Standard Workload Format, plain or gzip, and goes
+through what happened in the order of time. When a job was submitted, its cost for
+the time it asked for, or else one and a half times the time it ran, is held on
+the account PREFIX/user-ID of its user, for PATH. When it ended, the cost of what
+it used is captured, the rest is released, and a receipt is issued. A user pays,
+over all jobs, the core-seconds times the price, rounded down once.
 
-The asset and the accounts that do not exist are made. A transfer's id is
-swf:LOG:JOB, so that to run the same import again charges nothing twice; after
-an interruption --resume finds where to go on. Unless --timeout is given, it
-waits for an answer for up to 5 minutes.`,
+A charge is effective when the job ended, if the log says when that was; now, if
+that is in a period that is closed. The asset and the accounts that do not exist
+are made. A hold has the id swf:LOG:JOB, and what becomes of it that with :more,
+:use and :receipt, so that to run the same import again charges nothing twice, and
+goes on where it was interrupted: for 30 days, after which holds of jobs that have
+not ended expire. Unless --timeout is given, it waits for an answer for up to 5
+minutes.`,
 		Example: "  acquired ledger import-swf nasa.swf.gz --asset USD --price 0.05 --per core-hour --from /account/nasa --to /account/centre",
 		Args:    arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,11 +115,10 @@ waits for an answer for up to 5 minutes.`,
 	cmd.Flags().Var(&choice[string]{&flags.per, []string{"core-hour"}}, "per", "the unit that the price is for: core-hour")
 	cmd.Flags().StringVar(&flags.prefix, "from", "", "path above the accounts of the users")
 	cmd.Flags().StringVar(&flags.payee, "to", "", "account that is paid")
-	cmd.Flags().BoolVar(&flags.resume, "resume", false, "go on where an earlier import ended")
-	cmd.Flags().StringVar(&flags.overdraft, "overdraft", flags.overdraft, `overdraft of the users' accounts that are opened, or "unlimited"`)
-	cmd.Flags().StringVar(&flags.name, "log", "", "name of the log in transfer ids (default: PREFIX without /account/)")
+	cmd.Flags().StringVar(&flags.overdraft, "overdraft", flags.overdraft, `overdraft of the users' accounts that are opened, which holds may use, or "unlimited"`)
+	cmd.Flags().StringVar(&flags.name, "log", "", "name of the log in ids (default: PREFIX without /account/)")
 	cmd.Flags().Uint32Var(&flags.scale, "scale", flags.scale, "digits after the point of the asset, when it is created")
-	cmd.Flags().IntVar(&flags.batch, "batch", flags.batch, "how many transfers go in one request, all or none; up to 8190")
+	cmd.Flags().IntVar(&flags.batch, "batch", flags.batch, "how many holds, captures and receipts go in one request, all or none; 3 to 1000")
 	for _, name := range []string{"asset", "price", "from", "to"} {
 		requireFlag(cmd, name)
 	}
@@ -134,7 +140,7 @@ func (g *globals) runImport(cmd *cobra.Command, flags *importFlags) error {
 	}
 	defer c.Close()
 	i := &importer{
-		client: c, flags: flags, log: log,
+		client: c, flags: flags, log: log, began: time.Now(),
 		notes: cmd.ErrOrStderr(), progress: newProgress(cmd.ErrOrStderr(), "jobs charged", len(log.jobs)),
 	}
 	done, err := i.run(cmd.Context())
@@ -152,16 +158,26 @@ type importer struct {
 	client *client.Client
 	flags  *importFlags
 	log    *jobLog
+	// began is when the import did.
+	began time.Time
 	// notes is where the user is told what was made.
 	notes    io.Writer
 	progress *progress
 
 	price swf.Price
 	scale uint8
+	// closedUntil is the instant before which nothing can be effective any more.
+	closedUntil int64
 	// fresh are the accounts that this run opened: nothing else is on them.
 	fresh map[string]bool
+	// found is what stands in the books, pending what does not yet.
+	found   foundJobs
+	pending []event
 
-	created, existing uint64
+	// created and existing are the jobs that this run charged and those that were;
+	// of the former backdated are effective when the job ended, and extended needed
+	// more than was held.
+	created, existing, backdated, extended uint64
 	// mismatches are the accounts whose books are not what was computed.
 	mismatches []string
 }
@@ -170,13 +186,16 @@ func (i *importer) run(ctx context.Context) (*reconciliation, error) {
 	if err := i.prepare(ctx); err != nil {
 		return nil, err
 	}
-	err := i.charge(ctx)
+	err := i.chargeAll(ctx)
 	i.progress.end()
-	if errors.Is(err, fault.Conflict) {
+	switch {
+	case stepsDiffer(err):
 		return nil, withHint(err, "logs are told apart by --log NAME")
-	}
-	if err != nil {
-		return nil, withHint(err, "%d of %d jobs are known to be charged; run the same command again with --resume",
+	case errors.Is(err, fault.Insufficient), errors.Is(err, fault.Conflict):
+		return nil, withHint(err, "%d of %d jobs are known to be charged; the id of a step that was refused is used up: "+
+			"charge the other jobs from a file of their own, with another --log NAME", i.created+i.existing, len(i.log.jobs))
+	case err != nil:
+		return nil, withHint(err, "%d of %d jobs are known to be charged; run the same command again to go on",
 			i.created+i.existing, len(i.log.jobs))
 	}
 	return i.reconcile(ctx)

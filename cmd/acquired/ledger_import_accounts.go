@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"acquired/client"
 	"acquired/cmd/acquired/swf"
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -21,11 +21,17 @@ func (i *importer) prepare(ctx context.Context) error {
 	if i.price, err = swf.ParsePrice(i.flags.price, i.scale); err != nil {
 		return err
 	}
-	if err := i.log.checkCharges(i.price); err != nil {
+	if err := i.findPeriods(ctx); err != nil {
 		return err
 	}
-	missing, err := i.missingAccounts(ctx)
+	accounts, missing, err := i.findAccounts(ctx)
 	if err != nil {
+		return err
+	}
+	if err := i.find(ctx); err != nil {
+		return err
+	}
+	if err := i.bearAll(accounts); err != nil {
 		return err
 	}
 	if !exists {
@@ -79,31 +85,76 @@ func (i *importer) createAsset(ctx context.Context) error {
 	return nil
 }
 
-// missingAccounts gives the accounts that do not exist and checks the asset of
-// those that do.
-func (i *importer) missingAccounts(ctx context.Context) (missing []string, err error) {
+// findPeriods learns which time is closed.
+func (i *importer) findPeriods(ctx context.Context) error {
+	answer, err := i.client.Ledger.Periods(client.WithRead(ctx, client.Latest), &pb.PeriodsRequest{})
+	if err != nil {
+		return err
+	}
+	for _, period := range answer.Periods {
+		i.closedUntil = max(i.closedUntil, period.UntilUnixNanos)
+	}
+	return nil
+}
+
+// findAccounts gives the accounts, those that are missing as they will be, and
+// checks the asset of those that do exist.
+func (i *importer) findAccounts(ctx context.Context) (accounts []*pb.AccountResponse, missing []string, err error) {
 	paths := []string{i.flags.payee}
 	for _, user := range i.log.users {
 		paths = append(paths, i.account(user))
 	}
-	for _, path := range paths {
-		account, err := i.balance(ctx, path)
-		switch {
-		case errors.Is(err, fault.NotFound):
-			missing = append(missing, path)
-		case err != nil:
-			return nil, err
-		case account.Asset != i.flags.asset:
-			return nil, fault.Conflict.New("account %s holds %s, not %s", path, account.Asset, i.flags.asset)
+	accounts, err = askAccounts(client.WithRead(ctx, client.Latest), i.client, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	found := make(map[string]bool, len(accounts))
+	for _, account := range accounts {
+		if found[account.Path] = true; account.Asset != i.flags.asset {
+			return nil, nil, fault.Conflict.New("account %s holds %s, not %s", account.Path, account.Asset, i.flags.asset)
 		}
 	}
-	return missing, nil
+	for _, path := range paths {
+		if found[path] {
+			continue
+		}
+		account, err := i.unopened(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		accounts, missing = append(accounts, account), append(missing, path)
+	}
+	return accounts, missing, nil
 }
 
+// unopened gives an account as it will be when this import has opened it.
+func (i *importer) unopened(path string) (*pb.AccountResponse, error) {
+	zero := ledger.Amount{}.Format(i.scale)
+	account := &pb.AccountResponse{
+		Path: path, Asset: i.flags.asset, State: "open", Overdraft: zero,
+		Balance: &pb.BalanceResponse{DebitsPosted: zero, CreditsPosted: zero, DebitsPending: zero, CreditsPending: zero},
+	}
+	if path == i.flags.payee {
+		return account, nil
+	}
+	account.HoldOverdraft, account.Overdraft = true, i.flags.overdraft
+	if i.flags.overdraft == unlimited {
+		return account, nil
+	}
+	overdraft, err := ledger.ParseAmount(i.flags.overdraft, i.scale)
+	if err != nil {
+		return nil, usage("--overdraft: %w", err)
+	}
+	account.Overdraft = overdraft.Format(i.scale)
+	return account, nil
+}
+
+// openAccount opens an account. Users spend what they have not: holds may reserve
+// of the overdraft.
 func (i *importer) openAccount(ctx context.Context, path string) error {
 	request := &pb.OpenAccountRequest{Path: path, Asset: i.flags.asset}
 	if path != i.flags.payee {
-		request.Overdraft = i.flags.overdraft
+		request.Overdraft, request.HoldOverdraft = i.flags.overdraft, true
 	}
 	if _, err := i.client.Ledger.OpenAccount(ctx, request); err != nil {
 		return err

@@ -30,9 +30,15 @@ type reconciliation struct {
 	// Total is what all users pay, each rounded down once.
 	Total string `json:"total"`
 	Asset string `json:"asset"`
-	// Created and Existing add up to Charged.
-	Created  uint64 `json:"transfers_created"`
-	Existing uint64 `json:"transfers_existing"`
+	// Created and Existing add up to Charged: what this run charged, and what was.
+	Created  uint64 `json:"charges_created"`
+	Existing uint64 `json:"charges_existing"`
+	// Backdated are those of Created that are effective when the job ended, Extended
+	// those for which more was needed than was held.
+	Backdated uint64 `json:"charges_backdated"`
+	Extended  uint64 `json:"holds_extended"`
+	// MostHolds is how many holds of the log were open at once at most.
+	MostHolds int `json:"holds_at_once"`
 	// TrialBalance is "zero", or how far the asset's debits are from its credits.
 	TrialBalance string `json:"trial_balance"`
 	// OtherDebits counts the users' accounts that were debited for other things too.
@@ -51,19 +57,23 @@ func (r *reconciliation) table(w io.Writer) {
 	row(w, "core-seconds", number(r.CoreSeconds))
 	row(w, "price", fmt.Sprintf("%s %s per %s", r.Price, r.Asset, r.Per))
 	row(w, "total", r.Total+" "+r.Asset)
-	row(w, "transfers", fmt.Sprintf("%d created, %d existing", r.Created, r.Existing))
+	row(w, "charges", fmt.Sprintf("%d created, %d existing", r.Created, r.Existing))
+	row(w, "  backdated", number(r.Backdated))
+	row(w, "holds extended", number(r.Extended))
+	row(w, "holds at once", number(uint64(r.MostHolds)))
 	row(w, "trial balance", r.TrialBalance)
 	if r.OtherDebits > 0 {
 		row(w, "accounts with other debits", number(uint64(r.OtherDebits)))
 	}
 }
 
-// reconcile reads the books at or after the index of the last transfer.
+// reconcile reads the books at or after the index of the last charge.
 func (i *importer) reconcile(ctx context.Context) (*reconciliation, error) {
 	done := &reconciliation{
 		Log: i.flags.name, Records: i.log.records, Charged: uint64(len(i.log.jobs)), Skipped: i.log.skips(),
 		SkippedReasons: i.log.skipped, Users: len(i.log.users), CoreSeconds: i.log.coreSeconds,
 		Price: i.flags.price, Per: i.flags.per, Asset: i.flags.asset, Created: i.created, Existing: i.existing,
+		Backdated: i.backdated, Extended: i.extended, MostHolds: i.log.mostAtOnce(),
 	}
 	total := new(big.Int)
 	for _, user := range i.log.users {
@@ -98,6 +108,11 @@ func (i *importer) compareUser(ctx context.Context, path string, computed *big.I
 	account, err := i.balance(ctx, path)
 	if err != nil {
 		return false, err
+	}
+	if i.fresh[path] {
+		if _, err := i.compare(path, "pending debits", account.DebitsPending, new(big.Int)); err != nil {
+			return false, err
+		}
 	}
 	return i.compare(path, "debits", account.DebitsPosted, computed)
 }
@@ -138,7 +153,7 @@ func (i *importer) verify(done *reconciliation) error {
 	case done.TrialBalance != "zero":
 		return fault.Conflict.New("%s does not balance: debits less credits are %s", done.Asset, done.TrialBalance)
 	case done.Created+done.Existing != done.Charged:
-		return fault.Conflict.New("the cluster counts %d transfers for %d jobs", done.Created+done.Existing, done.Charged)
+		return fault.Conflict.New("the cluster counts %d charges for %d jobs", done.Created+done.Existing, done.Charged)
 	case len(i.mismatches) > 0:
 		return fault.Conflict.New("%d accounts differ from the log: %s",
 			len(i.mismatches), strings.Join(i.mismatches[:min(most, len(i.mismatches))], "; "))

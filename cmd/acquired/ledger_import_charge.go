@@ -3,120 +3,79 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/big"
-	"sort"
 
-	"acquired/client"
-	"acquired/cmd/acquired/swf"
 	pb "acquired/proto/acquired/v1"
-	"acquired/proto/fault"
 )
 
-// charge makes the transfers of the jobs in the order of the log. What a job
-// is charged depends on the user's jobs before it, so those that are charged
-// already are computed again and not sent.
-func (i *importer) charge(ctx context.Context) error {
-	from, last, err := i.charged(ctx)
-	if err != nil {
-		return err
+// chargeAll makes what is not in the books yet, in the order of time. Each op is a
+// part of that order, made whole or not at all.
+func (i *importer) chargeAll(ctx context.Context) error {
+	for {
+		known := len(i.pending)
+		i.existing = i.found.charged - i.created
+		err := i.chargePending(ctx)
+		if !stepsDiffer(err) {
+			return err
+		}
+		if again := i.find(ctx); again != nil {
+			return again
+		}
+		if len(i.pending) >= known {
+			return err
+		}
 	}
-	i.existing = uint64(from)
-	meters := make([]*swf.Meter, len(i.log.users))
-	for user := range meters {
-		meters[user] = swf.NewMeter(i.price)
-	}
-	batch := make([]*pb.Transfer, 0, i.flags.batch)
-	for position, job := range i.log.jobs {
-		amount, err := meters[job.user].Charge(job.coreSeconds)
+}
+
+func (i *importer) chargePending(ctx context.Context) error {
+	var steps []*pb.Step
+	for c, err := range i.charges() {
 		if err != nil {
-			return fmt.Errorf("job %d: %w", job.number, err)
+			return err
 		}
-		if position == from-1 {
-			if err := i.same(last, i.transfer(job, amount)); err != nil {
+		more := i.steps(c)
+		if len(steps)+len(more) > i.flags.batch {
+			if err := i.send(ctx, steps); err != nil {
 				return err
 			}
+			steps = nil
 		}
-		if position < from {
-			continue
-		}
-		batch = append(batch, i.transfer(job, amount))
-		if len(batch) == i.flags.batch || position == len(i.log.jobs)-1 {
-			if err := i.send(ctx, batch); err != nil {
-				return err
-			}
-			batch = batch[:0]
-		}
+		steps = append(steps, more...)
 	}
-	return nil
+	return i.send(ctx, steps)
 }
 
-func (i *importer) transfer(job loggedJob, amount *big.Int) *pb.Transfer {
-	return &pb.Transfer{
-		Id:     i.transferID(job),
-		Debit:  i.account(i.log.users[job.user]),
-		Credit: i.flags.payee,
-		Amount: swf.FormatMinor(amount, i.scale),
-		Asset:  i.flags.asset,
+func (i *importer) send(ctx context.Context, steps []*pb.Step) error {
+	if len(steps) == 0 {
+		return nil
 	}
-}
-
-func (i *importer) transferID(job loggedJob) string {
-	return fmt.Sprintf("swf:%s:%d", i.flags.name, job.number)
-}
-
-func (i *importer) send(ctx context.Context, batch []*pb.Transfer) error {
-	answer, err := i.client.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: batch})
+	answer, err := i.client.Ledger.Op(ctx, &pb.OpRequest{Steps: steps})
 	if err != nil {
 		return err
 	}
-	i.created += uint64(answer.Created)
-	i.existing += uint64(len(answer.Existing))
+	if len(answer.Results) != len(steps) {
+		return fmt.Errorf("asked for %d steps, the answer is about %d", len(steps), len(answer.Results))
+	}
+	for at, result := range answer.Results {
+		switch s := steps[at].Step.(type) {
+		case *pb.Step_Capture:
+			i.count(s.Capture, result.Existing)
+		case *pb.Step_Extend:
+			if !result.Existing {
+				i.extended++
+			}
+		}
+	}
 	i.progress.show(int(i.created + i.existing))
 	return nil
 }
 
-// charged finds how many jobs an earlier import charged, and the transfer of
-// the last of them. Lists are made in the order of the log, each all or none:
-// where the last job of a list is charged, so are all before it.
-func (i *importer) charged(ctx context.Context) (count int, last *pb.Transfer, err error) {
-	if !i.flags.resume {
-		return 0, nil, nil
+func (i *importer) count(s *pb.CaptureHold, existing bool) {
+	if existing {
+		i.existing++
+		return
 	}
-	end := func(batch int) int { return min((batch+1)*i.flags.batch, len(i.log.jobs)) }
-	batches := (len(i.log.jobs) + i.flags.batch - 1) / i.flags.batch
-	found := sort.Search(batches, func(batch int) bool {
-		if err != nil {
-			return true
-		}
-		var t *pb.Transfer
-		t, err = i.lookup(ctx, i.log.jobs[end(batch)-1])
-		if t != nil {
-			last = t
-		}
-		return t == nil
-	})
-	if err != nil || found == 0 {
-		return 0, nil, err
+	i.created++
+	if s.EffectiveUnixNanos != 0 {
+		i.backdated++
 	}
-	return end(found - 1), last, nil
-}
-
-// lookup gives the transfer of the job, nil when it was not made.
-func (i *importer) lookup(ctx context.Context, job loggedJob) (*pb.Transfer, error) {
-	ctx = client.WithRead(ctx, client.Latest)
-	answer, err := i.client.Ledger.Lookup(ctx, &pb.LookupRequest{Ids: []string{i.transferID(job)}, Under: i.flags.prefix})
-	if err != nil || len(answer.Transfers) == 0 {
-		return nil, err
-	}
-	return answer.Transfers[0].Transfer, nil
-}
-
-// same refuses to go on with an import that had another price or other accounts.
-func (i *importer) same(made, computed *pb.Transfer) error {
-	if made.Debit == computed.Debit && made.Credit == computed.Credit && made.Amount == computed.Amount && made.Asset == computed.Asset {
-		return nil
-	}
-	return fault.Conflict.New("transfer %s was made before as %s %s from %s to %s, not %s %s from %s to %s: this is another log or another price",
-		made.Id, made.Amount, made.Asset, made.Debit, made.Credit,
-		computed.Amount, computed.Asset, computed.Debit, computed.Credit)
 }

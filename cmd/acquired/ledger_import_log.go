@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/bits"
 	"slices"
@@ -16,11 +16,16 @@ import (
 // skipPart is a line about a part of a suspended job, which another line sums up.
 const skipPart = "part of a suspended job"
 
-// jobLog is what an import keeps of a log: 24 bytes a job.
+// jobLog is what an import keeps of a log: 52 bytes a job.
 type jobLog struct {
 	records uint64
-	// jobs are those that are charged, in the order of the log.
-	jobs []loggedJob
+	// start is the instant that times count from, in seconds since 1970; 0 is
+	// unknown.
+	start int64
+	// jobs are those that are charged, in the order of the log, and byNumber their
+	// positions in the order of their numbers.
+	jobs     []loggedJob
+	byNumber []int32
 	// users are those of the jobs, in the order in which they appear.
 	users []logUser
 	// skipped counts the records that are not charged, by reason.
@@ -29,8 +34,11 @@ type jobLog struct {
 }
 
 type loggedJob struct {
-	number      int64
-	coreSeconds uint64
+	number int64
+	// submitted and ended are in seconds from the start of the log.
+	submitted, ended int64
+	// asked is what the job asked for, coreSeconds what it used.
+	asked, coreSeconds uint64
 	// user is a position in users.
 	user int32
 }
@@ -49,14 +57,15 @@ func (u logUser) name() string {
 }
 
 // collectJobs reads a whole log. A job number that occurs twice is refused: the
-// two jobs would have one transfer.
+// two jobs would have one hold.
 func collectJobs(ctx context.Context, r *swf.Reader) (*jobLog, error) {
 	log := &jobLog{skipped: make(map[string]uint64)}
 	users := make(map[int64]int32)
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			return log, log.checkNumbers()
+			log.start = r.Start()
+			return log, log.index()
 		}
 		if err != nil {
 			return nil, err
@@ -94,34 +103,84 @@ func (l *jobLog) add(record swf.Record, users map[int64]int32) error {
 	}
 	l.coreSeconds = sum
 	l.users[user].coreSeconds += coreSeconds
-	l.jobs = append(l.jobs, loggedJob{record.Job, coreSeconds, user})
+	submitted, ended := record.Lifetime()
+	l.jobs = append(l.jobs, loggedJob{record.Job, submitted, ended, record.AskedCoreSeconds(), coreSeconds, user})
 	return nil
 }
 
-func (l *jobLog) checkNumbers() error {
-	numbers := make([]int64, len(l.jobs))
-	for i, job := range l.jobs {
-		numbers[i] = job.number
+// index puts the jobs in the order of their numbers.
+func (l *jobLog) index() error {
+	l.byNumber = make([]int32, len(l.jobs))
+	for position := range l.jobs {
+		l.byNumber[position] = int32(position)
 	}
-	slices.Sort(numbers)
-	for i := 1; i < len(numbers); i++ {
-		if numbers[i] == numbers[i-1] {
-			return fault.Invalid.New("job %d occurs more than once: a log has one record a job", numbers[i])
+	slices.SortFunc(l.byNumber, func(a, b int32) int { return cmp.Compare(l.jobs[a].number, l.jobs[b].number) })
+	for i := 1; i < len(l.byNumber); i++ {
+		if number := l.jobs[l.byNumber[i]].number; number == l.jobs[l.byNumber[i-1]].number {
+			return fault.Invalid.New("job %d occurs more than once: a log has one record a job", number)
 		}
 	}
 	return nil
+}
+
+// position gives that of the job with the number.
+func (l *jobLog) position(number int64) (int, bool) {
+	at, ok := slices.BinarySearchFunc(l.byNumber, number, func(position int32, number int64) int {
+		return cmp.Compare(l.jobs[position].number, number)
+	})
+	if !ok {
+		return 0, false
+	}
+	return int(l.byNumber[at]), true
 }
 
 // skips is how many records are not charged.
 func (l *jobLog) skips() uint64 { return l.records - uint64(len(l.jobs)) }
 
-// checkCharges refuses a price at which a user would be charged more than an
-// account can hold.
-func (l *jobLog) checkCharges(price swf.Price) error {
-	for _, user := range l.users {
-		if _, err := swf.NewMeter(price).Charge(user.coreSeconds); err != nil {
-			return fmt.Errorf("user %s: %w", user.name(), err)
-		}
+// event is the submission or the end of a job: its position in the log doubled,
+// and one more for the end. A log has less than 2^31 jobs.
+type event uint32
+
+func (e event) job() int   { return int(e / 2) }
+func (e event) ends() bool { return e%2 == 1 }
+
+// events are in the order of time. At one instant jobs end first, which frees
+// what they reserve, and otherwise the order is that of the log.
+func (l *jobLog) events() []event {
+	all := make([]event, 2*len(l.jobs))
+	for i := range all {
+		all[i] = event(i)
 	}
-	return nil
+	slices.SortFunc(all, func(a, b event) int {
+		if order := cmp.Compare(l.at(a), l.at(b)); order != 0 || a.ends() == b.ends() {
+			return cmp.Or(order, cmp.Compare(a, b))
+		}
+		if a.ends() {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// at gives when it happened, in seconds from the start of the log.
+func (l *jobLog) at(e event) int64 {
+	if e.ends() {
+		return l.jobs[e.job()].ended
+	}
+	return l.jobs[e.job()].submitted
+}
+
+// mostAtOnce gives how many jobs there were at most between submission and end.
+func (l *jobLog) mostAtOnce() int {
+	open, most := 0, 0
+	for _, e := range l.events() {
+		if e.ends() {
+			open--
+			continue
+		}
+		open++
+		most = max(most, open)
+	}
+	return most
 }

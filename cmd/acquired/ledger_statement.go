@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -17,65 +16,101 @@ type statement struct {
 	Path  string          `json:"path"`
 	Asset string          `json:"asset"`
 	Lines []statementLine `json:"lines"`
+	// Opening and Closing are the balance before the first of the lines and after
+	// the last, in the order of time.
+	Opening string `json:"opening"`
+	Closing string `json:"closing"`
 	// Cursor is where the next part begins; empty when there is none.
 	Cursor string `json:"cursor"`
+
+	// effective and subtree are how it was asked for.
+	effective, subtree bool
 }
 
 type statementLine struct {
-	Index        uint64 `json:"index"`
-	Time         string `json:"time"`
-	Transfer     string `json:"transfer"`
+	Index uint64 `json:"index"`
+	Time  string `json:"time"`
+	// Effective is when it counts as having happened.
+	Effective string `json:"effective"`
+	// Transfer is the id of the step that made it, of the Kind.
+	Transfer string `json:"transfer"`
+	Kind     string `json:"kind"`
+	// Account is the one that the line is of; it is empty but in a statement of a
+	// subtree.
+	Account      string `json:"account"`
 	Counterparty string `json:"counterparty"`
 	// One of Debit and Credit is empty.
 	Debit  string `json:"debit"`
 	Credit string `json:"credit"`
 	// Balance is that after the line.
-	Balance string `json:"balance"`
+	Balance     string `json:"balance"`
+	Description string `json:"description"`
 }
 
 func (s statement) table(w io.Writer) {
 	s.tableHead(w)
 	s.tableLines(w)
-	if s.Cursor != "" {
-		fmt.Fprintf(w, "\nmore: --cursor %s\n", s.Cursor)
-	}
+	rowCursor(w, s.Cursor)
 }
 
 func (s statement) tableHead(w io.Writer) {
-	row(w, "INDEX", "TIME", "TRANSFER", "COUNTERPARTY", "DEBIT", "CREDIT", "BALANCE "+s.Asset)
+	s.tableRow(w, "INDEX", "TIME", "EFFECTIVE", "ACCOUNT",
+		"TRANSFER", "KIND", "COUNTERPARTY", "DEBIT", "CREDIT", "BALANCE "+s.Asset, "DESCRIPTION")
 }
 
 func (s statement) tableLines(w io.Writer) {
 	for _, l := range s.Lines {
-		row(w, number(l.Index), l.Time, l.Transfer, l.Counterparty, l.Debit, l.Credit, l.Balance)
+		s.tableRow(w, number(l.Index), l.Time, l.Effective, l.Account,
+			l.Transfer, l.Kind, l.Counterparty, l.Debit, l.Credit, l.Balance, orDash(oneLine(l.Description)))
 	}
 }
 
-func describeStatement(answer *pb.StatementResponse) statement {
-	s := statement{Path: answer.Path, Asset: answer.Asset, Cursor: answer.Cursor, Lines: make([]statementLine, len(answer.Lines))}
-	for i, l := range answer.Lines {
-		s.Lines[i] = statementLine{
-			Index:        l.Index,
-			Time:         time.Unix(0, l.UnixNanos).UTC().Format(time.RFC3339Nano),
-			Transfer:     l.Transfer,
-			Counterparty: l.Counterparty,
-			Debit:        l.Debit,
-			Credit:       l.Credit,
-			Balance:      l.Balance,
-		}
+// tableRow has only the columns that were asked for.
+func (s statement) tableRow(w io.Writer, index, at, effective, account string, more ...string) {
+	cells := []string{index, at}
+	if s.effective {
+		cells = append(cells, effective)
 	}
-	return s
+	if s.subtree {
+		cells = append(cells, account)
+	}
+	row(w, append(cells, more...)...)
+}
+
+func describeStatement(request *pb.StatementRequest, answer *pb.StatementResponse) statement {
+	return statement{
+		Path: answer.Path, Asset: answer.Asset, Lines: described(answer.Lines, describeStatementLine),
+		Opening: answer.Opening, Closing: answer.Closing, Cursor: answer.Cursor,
+		effective: request.Effective, subtree: request.Subtree,
+	}
+}
+
+func describeStatementLine(l *pb.StatementLine) statementLine {
+	return statementLine{
+		Index: l.Index, Time: formatNanos(l.UnixNanos), Effective: formatNanos(l.EffectiveUnixNanos),
+		Transfer: l.Transfer, Kind: l.Kind, Account: l.Account, Counterparty: l.Counterparty,
+		Debit: l.Debit, Credit: l.Credit, Balance: l.Balance, Description: l.Description,
+	}
 }
 
 func ledgerStatementCommand(g *globals) *cobra.Command {
 	var request pb.StatementRequest
+	var during rangeFlags
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "statement PATH",
 		Short: "List what was debited from and credited to an account",
-		Args:  arguments(1, 1, "PATH"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example: `  acquired ledger statement /account/physics/alice --newest-first --limit 10
+  acquired ledger statement /account/physics --subtree --asset USD --from 2026-10-01 --until 2026-11-01 --effective`,
+		Args: arguments(1, 1, "PATH"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			request.Path = args[0]
+			if request.FromUnixNanos, request.UntilUnixNanos, err = during.parse(time.Now()); err != nil {
+				return err
+			}
+			if request.Asset != "" && !request.Subtree {
+				return usage("--asset is for --subtree: an account has one asset")
+			}
 			if all && cmd.Flags().Changed("limit") {
 				return usage("--all and --limit do not go together")
 			}
@@ -87,7 +122,7 @@ func ledgerStatementCommand(g *globals) *cobra.Command {
 				if err != nil {
 					return nil, hintRead(hintAccount(err))
 				}
-				return describeStatement(answer), nil
+				return describeStatement(&request, answer), nil
 			})
 		},
 	}
@@ -95,5 +130,9 @@ func ledgerStatementCommand(g *globals) *cobra.Command {
 	cmd.Flags().StringVar(&request.Cursor, "cursor", "", "where to go on: the cursor of an earlier statement")
 	cmd.Flags().BoolVar(&request.NewestFirst, "newest-first", false, "newest lines first")
 	cmd.Flags().BoolVar(&all, "all", false, "all lines from the cursor on")
+	during.register(cmd.Flags())
+	cmd.Flags().BoolVar(&request.Effective, "effective", false, "in the order, and between the bounds, of effective time (default: of log time)")
+	cmd.Flags().BoolVar(&request.Subtree, "subtree", false, "lines of all accounts of the asset at and below PATH, up to 256 of them (default: of the one account)")
+	cmd.Flags().StringVar(&request.Asset, "asset", "", "with --subtree: the asset (default: the only one)")
 	return cmd
 }

@@ -23,13 +23,13 @@ func (g *globals) wholeStatement(cmd *cobra.Command, request *pb.StatementReques
 	}
 	defer c.Close()
 	request.Limit = maxStatementLines
-	printer := statementPrinter{w: cmd.OutOrStdout(), output: g.output}
+	printer := statementPrinter{w: cmd.OutOrStdout(), output: g.output, newestFirst: request.NewestFirst}
 	for {
 		answer, err := c.Ledger.Statement(cmd.Context(), request)
 		if err != nil {
 			return hintRead(hintAccount(err))
 		}
-		page := describeStatement(answer)
+		page := describeStatement(request, answer)
 		if err := printer.print(page); err != nil {
 			return err
 		}
@@ -46,11 +46,21 @@ type statementPrinter struct {
 	output format
 	// begun is set with the first page, and filled with the first line.
 	begun, filled bool
+	// opening and closing are those of the pages so far; newestFirst is that they
+	// go back in time.
+	opening, closing string
+	newestFirst      bool
 }
 
 func (p *statementPrinter) print(page statement) error {
 	first := !p.begun
 	p.begun = true
+	if first || p.newestFirst {
+		p.opening = page.Opening
+	}
+	if first || !p.newestFirst {
+		p.closing = page.Closing
+	}
 	switch p.output {
 	case formatJSON:
 		return p.printJSON(page, first)
@@ -67,7 +77,7 @@ func (p *statementPrinter) print(page statement) error {
 
 func (p *statementPrinter) printJSON(page statement, first bool) error {
 	if first {
-		if err := p.printNames(`{"path":%s,"asset":%s,"lines":[`, page); err != nil {
+		if err := p.printQuoted(`{"path":%s,"asset":%s,"lines":[`, page.Path, page.Asset); err != nil {
 			return err
 		}
 	}
@@ -90,7 +100,7 @@ func (p *statementPrinter) printJSON(page statement, first bool) error {
 
 func (p *statementPrinter) printYAML(page statement, first bool) error {
 	if first {
-		if err := p.printNames("path: %s\nasset: %s\nlines:\n", page); err != nil {
+		if err := p.printQuoted("path: %s\nasset: %s\nlines:\n", page.Path, page.Asset); err != nil {
 			return err
 		}
 	}
@@ -101,31 +111,30 @@ func (p *statementPrinter) printYAML(page statement, first bool) error {
 	return writeYAML(p.w, page.Lines)
 }
 
-// printNames prints what stands before the lines; strings of JSON are strings
-// of YAML.
-func (p *statementPrinter) printNames(layout string, page statement) error {
-	path, err := json.Marshal(page.Path)
-	if err != nil {
-		return err
+// printQuoted prints strings of JSON, which are strings of YAML.
+func (p *statementPrinter) printQuoted(layout string, values ...string) error {
+	quoted := make([]any, len(values))
+	for i, value := range values {
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		quoted[i] = encoded
 	}
-	asset, err := json.Marshal(page.Asset)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.w, layout, path, asset)
+	_, err := fmt.Fprintf(p.w, layout, quoted...)
 	return err
 }
 
 // end prints what stands after the last line.
 func (p *statementPrinter) end() error {
-	var err error
+	layout := "opening: %s\nclosing: %s\ncursor: \"\"\n"
 	switch {
+	case p.output == formatTable:
+		return nil
 	case p.output == formatJSON:
-		_, err = fmt.Fprint(p.w, "\n],\"cursor\":\"\"}\n")
-	case p.output == formatYAML && !p.filled:
-		_, err = fmt.Fprint(p.w, "  []\ncursor: \"\"\n")
-	case p.output == formatYAML:
-		_, err = fmt.Fprint(p.w, "cursor: \"\"\n")
+		layout = "\n],\"opening\":%s,\"closing\":%s,\"cursor\":\"\"}\n"
+	case !p.filled:
+		layout = "  []\n" + layout
 	}
-	return err
+	return p.printQuoted(layout, p.opening, p.closing)
 }

@@ -79,6 +79,9 @@ type Definition struct {
 	Needs func(r kv.Reader, req proto.Message) ([]Need, error)
 	// Run is the body of a command; nil for a query.
 	Run func(tx *Tx, req proto.Message) (proto.Message, error)
+	// Refused is told of a refusal of a command, after what the command changed was
+	// taken back; nil is nothing. What it changes stays.
+	Refused func(tx *Tx, req proto.Message, refusal *fault.Fault)
 	// Ask is the body of a query; nil for a command.
 	Ask func(v *Reading, req proto.Message) (proto.Message, error)
 }
@@ -102,6 +105,13 @@ func Define[Req, Res proto.Message](set *Set, name string, rule Rule[Req], body 
 // returns the command.
 func Alone[Req, Res proto.Message](c Command[Req, Res]) Command[Req, Res] {
 	c.Definition.Alone = true
+	return c
+}
+
+// WhenRefused has a command tell what it was refused with, by its rule, the access
+// evaluator or its body. It returns the command.
+func WhenRefused[Req, Res proto.Message](c Command[Req, Res], tell func(*Tx, Req, *fault.Fault)) Command[Req, Res] {
+	c.Refused = func(tx *Tx, req proto.Message, refusal *fault.Fault) { tell(tx, req.(Req), refusal) }
 	return c
 }
 

@@ -88,6 +88,10 @@ type Tx struct {
 	// never runs back.
 	Time   int64
 	Caller Caller
+	// Command is the name of the command that is applied.
+	Command string
+	// RequestID is that of the command; those of the cluster itself have none.
+	RequestID string
 	// Made counts the IDs of the entry; the commands of an entry share it.
 	Made *uint32
 }

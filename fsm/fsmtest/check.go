@@ -11,6 +11,8 @@ import (
 	"acquired/fsm"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/fsm/ledger"
+	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
 
@@ -32,7 +34,18 @@ func (m *Machine) check() error {
 	if err := m.restore(half); err != nil {
 		return fmt.Errorf("applied behind a copy of the state at index %d: %w", half.index, err)
 	}
-	return nil
+	return checkBooks(m.machine)
+}
+
+// checkBooks works the ledger out again from its journal.
+func checkBooks(machine *fsm.Machine) error {
+	view := machine.View(command.Caller{})
+	defer view.Close()
+	res, err := ledger.Verify(view, func(*pb.VerifyResponse) error { return nil })
+	if err == nil && len(res.Findings) > 0 {
+		err = fmt.Errorf("the books do not agree: %s", res.Findings[0])
+	}
+	return err
 }
 
 // checkSum sums the state again.

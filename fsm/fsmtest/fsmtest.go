@@ -6,7 +6,8 @@
 // When the test ends, everything that was applied is applied again from
 // nothing, and again to a copy of the state half-way that is handed some of what
 // it already holds; both must end in the same bytes. Each test is so a test of
-// what a cluster lives by: same log, same state.
+// what a cluster lives by: same log, same state. And the ledger is worked out again
+// from its journal.
 package fsmtest
 
 import (

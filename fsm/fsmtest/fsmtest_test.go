@@ -118,6 +118,25 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
+func TestCheckBooks(t *testing.T) {
+	t.Parallel()
+	m := tested(t)
+	if err := checkBooks(m.machine); err != nil {
+		t.Errorf("of sound books: %v", err)
+	}
+	for _, p := range contents(m.engine) {
+		if strings.HasPrefix(string(p.key), "ledger/entry_by_account\x00") {
+			m.engine.Commit([]kv.Write{{Key: p.key, Delete: true}})
+			break
+		}
+	}
+	m.machine.Replace(m.engine)
+	const want = "the books do not agree: index ledger/entry_by_account has no entry"
+	if err := checkBooks(m.machine); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("checkBooks says %v, want %s", err, want)
+	}
+}
+
 func TestDifferenceNamesTheFirst(t *testing.T) {
 	t.Parallel()
 	pairs := func(s ...string) (all []pair) {

@@ -10,7 +10,7 @@ import (
 type indexer interface {
 	// update is called with the record before and after a change of it; nil is
 	// no record.
-	update(tx *Tx, key []byte, before, after any)
+	update(tx *Tx, key string, before, after any)
 }
 
 // Index finds the records of a table by something else than their key. It
@@ -22,6 +22,8 @@ type Index[I Key, V any] struct {
 	// unique indexes have the key of the record as the value of an entry;
 	// others have it at the end of the entry's key, behind the term.
 	unique bool
+	// link is the value of all entries of an index that is not unique.
+	link *entry
 }
 
 // entry is the value of an entry of an index: the full key of a record.
@@ -49,19 +51,20 @@ func newIndex[I Key, K Key, V any](schema *Schema, of *Table[K, V], name string,
 	}
 	// The state hash covers the records; the index follows from them.
 	t := NewTable(schema, name, codec, func(entry) StringKey { panic("index") }, of.t.kind|Bookkeeping).t
-	index := &Index[I, V]{of: of.t, t: t, terms: terms}
+	link := entry(of.t.prefix)
+	index := &Index[I, V]{of: of.t, t: t, terms: terms, link: &link}
 	t.memoryOnly = t.resident()
 	of.t.indexes = append(of.t.indexes, index)
 	return index
 }
 
-func (x *Index[I, V]) update(tx *Tx, key []byte, before, after any) {
-	if before != nil && after != nil && x.same(before.(*V), after.(*V)) {
+func (x *Index[I, V]) update(tx *Tx, key string, before, after any) {
+	if before != nil && after != nil && x.same(tx, before.(*V), after.(*V)) {
 		return
 	}
 	if before != nil {
 		x.terms(*before.(*V), func(term I) {
-			at := x.at(term, key)
+			at := x.at(tx, term, key)
 			tx.change(x.t, string(at), tx.value(x.t, at), nil)
 		})
 	}
@@ -72,47 +75,39 @@ func (x *Index[I, V]) update(tx *Tx, key []byte, before, after any) {
 
 // same says whether both records have the same terms, in which case the index
 // does not change: balances change far more often than paths.
-func (x *Index[I, V]) same(before, after *V) bool {
-	var room [2 * keyRoom]byte
-	terms := room[:0]
-	x.terms(*before, func(term I) { terms = term.AppendKey(terms) })
-	rest, equal := terms, true
-	x.terms(*after, func(term I) {
-		var one [keyRoom]byte
-		b := term.AppendKey(one[:0])
-		if !equal || !bytes.HasPrefix(rest, b) {
-			equal = false
-			return
+func (x *Index[I, V]) same(tx *Tx, before, after *V) bool {
+	tx.scratch = tx.scratch[:0]
+	note := func(term I) { tx.scratch = term.AppendKey(tx.scratch) }
+	x.terms(*before, note)
+	half := len(tx.scratch)
+	x.terms(*after, note)
+	return bytes.Equal(tx.scratch[:half], tx.scratch[half:])
+}
+
+func (x *Index[I, V]) add(tx *Tx, term I, key string) {
+	at, e := x.at(tx, term, key), x.link
+	if x.unique {
+		if x.t.resident() && tx.value(x.t, at) != nil {
+			panic(fmt.Sprintf("state: index %s: two records at %q", x.t.name, at))
 		}
-		rest = rest[len(b):]
-	})
-	return equal && len(rest) == 0
+		e = new(entry(key))
+	}
+	tx.change(x.t, string(at), nil, e)
 }
 
-func (x *Index[I, V]) add(tx *Tx, term I, key []byte) {
-	at := x.at(term, key)
-	e := entry(key)
+// at is the full key of the entry that leads from the term to the record. It is
+// good until the transaction builds the next.
+func (x *Index[I, V]) at(tx *Tx, term I, key string) []byte {
+	tx.scratch = term.AppendKey(append(tx.scratch[:0], x.t.prefix...))
 	if !x.unique {
-		e = entry(x.of.prefix)
-	} else if x.t.resident() && tx.value(x.t, at) != nil {
-		panic(fmt.Sprintf("state: index %s: two records at %q", x.t.name, at))
+		tx.scratch = append(tx.scratch, key[len(x.of.prefix):]...)
 	}
-	tx.change(x.t, string(at), nil, &e)
-}
-
-// at is the full key of the entry that leads from the term to the record.
-func (x *Index[I, V]) at(term I, key []byte) []byte {
-	at := term.AppendKey(append(make([]byte, 0, keyRoom), x.t.prefix...))
-	if !x.unique {
-		at = append(at, key[len(x.of.prefix):]...)
-	}
-	return at
+	return tx.scratch
 }
 
 // Find gives the record with the term, for a unique index.
 func (x *Index[I, V]) Find(r Reader, term I) (v V, ok bool) {
-	var room [keyRoom]byte
-	e, ok := r.value(x.t, term.AppendKey(append(room[:0], x.t.prefix...))).(*entry)
+	e, ok := r.value(x.t, term.AppendKey(append(r.room(), x.t.prefix...))).(*entry)
 	if !ok {
 		return v, false
 	}

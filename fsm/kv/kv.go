@@ -25,6 +25,8 @@ package kv
 type Reader interface {
 	// root leads to what is in memory of a table.
 	root(t *table) *root
+	// room gives memory to build a key in, which is good until the next is built.
+	room() []byte
 	// value gives the record at the full key, or nil.
 	value(t *table, key []byte) any
 	// rows gives the records of a table, ordered by key, with from <= key < to.

@@ -176,6 +176,8 @@ func (v *View) value(t *table, key []byte) any {
 	return v.root(t).get(t, key)
 }
 
+func (v *View) room() []byte { return make([]byte, 0, keyRoom) }
+
 func (v *View) root(t *table) *root { return &v.v.roots[t.slot] }
 
 func (v *version) stored(t *table, key []byte) any {

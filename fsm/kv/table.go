@@ -99,7 +99,7 @@ func (t *table) end() []byte {
 	return end
 }
 
-// keyRoom is enough for most keys, so that building one stays on the stack.
+// keyRoom is enough for most keys.
 const keyRoom = 96
 
 // Get gives the record with the key.
@@ -120,8 +120,7 @@ func (t *Table[K, V]) Ref(r Reader, k K) *V {
 		p, _ := r.root(t.t).find(t.t, t.text(k)).(*V)
 		return p
 	}
-	var room [keyRoom]byte
-	p, _ := r.value(t.t, k.AppendKey(append(room[:0], t.t.prefix...))).(*V)
+	p, _ := r.value(t.t, k.AppendKey(append(r.room(), t.t.prefix...))).(*V)
 	return p
 }
 
@@ -152,14 +151,14 @@ func values[V any](rows func(yield func(key []byte, value any) bool)) iter.Seq[V
 
 // Put sets the record, whether or not one with its key exists.
 func (t *Table[K, V]) Put(tx *Tx, v V) {
-	key := t.fullKey(v)
-	tx.change(t.t, key, tx.value(t.t, []byte(key)), &v)
+	key := t.fullKey(tx, v)
+	tx.change(t.t, string(key), tx.value(t.t, key), &v)
 }
 
 // Insert sets a record of which the caller knows that no other has its key,
 // as for keys made by a command's NewID. It saves the look-up.
 func (t *Table[K, V]) Insert(tx *Tx, v V) {
-	tx.change(t.t, t.fullKey(v), nil, &v)
+	tx.change(t.t, string(t.fullKey(tx, v)), nil, &v)
 }
 
 // Delete takes the record with the key away, if there is one.
@@ -172,7 +171,8 @@ func (t *Table[K, V]) Delete(tx *Tx, k K) {
 	tx.change(t.t, string(key), before, nil)
 }
 
-func (t *Table[K, V]) fullKey(v V) string {
-	var room [keyRoom]byte
-	return string(t.key(v).AppendKey(append(room[:0], t.t.prefix...)))
+// fullKey gives a key that is good until the transaction builds the next.
+func (t *Table[K, V]) fullKey(tx *Tx, v V) []byte {
+	tx.scratch = t.key(v).AppendKey(append(tx.scratch[:0], t.t.prefix...))
+	return tx.scratch
 }

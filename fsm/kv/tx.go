@@ -82,7 +82,7 @@ func (tx *Tx) change(t *table, key string, before, value any) {
 		tx.changes = append(tx.changes, change{table: t, key: key, before: before, value: value, previous: previous})
 	}
 	for _, index := range t.indexes {
-		index.update(tx, []byte(key), before, value)
+		index.update(tx, key, before, value)
 	}
 }
 
@@ -100,6 +100,14 @@ func (tx *Tx) setRoot(t *table, key string, value any) {
 		tx.cloned[t.slot] = true
 	}
 	root.set(t, row{key: key[len(t.prefix):], value: value}, tx.loading)
+}
+
+// room implements Reader. A transaction builds one key at a time.
+func (tx *Tx) room() []byte {
+	if tx.scratch == nil {
+		tx.scratch = make([]byte, 0, 4*keyRoom)
+	}
+	return tx.scratch[:0]
 }
 
 func (tx *Tx) root(t *table) *root { return &tx.roots[t.slot] }
@@ -260,6 +268,7 @@ type workspace struct {
 	latest  map[string]int
 	writes  []Write
 	bytes   []byte // what writes are made of
+	scratch []byte // the key that is being built
 }
 
 // A workspace that grew beyond these is not kept.
@@ -276,6 +285,6 @@ func (w *workspace) take(used *workspace) {
 	clear(used.changes)
 	clear(used.latest)
 	clear(used.writes)
-	*w = workspace{changes: used.changes[:0], latest: used.latest, writes: used.writes[:0], bytes: used.bytes[:0]}
+	*w = workspace{changes: used.changes[:0], latest: used.latest, writes: used.writes[:0], bytes: used.bytes[:0], scratch: used.scratch[:0]}
 	*used = workspace{}
 }

@@ -21,6 +21,7 @@ func createAsset(tx *command.Tx, req *pb.CreateAssetRequest) (*pb.CreateAssetRes
 		return nil, fault.Exhausted.New("there are %d assets, which is the most", count)
 	}
 	assets.Put(tx.Tx, asset{code: req.Code, scale: uint8(req.Scale)})
+	auditOne(tx, &auditLine{what: "create " + req.Code})
 	return &pb.CreateAssetResponse{Index: tx.Index}, nil
 }
 
@@ -51,8 +52,21 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 	if !ok {
 		return nil, noAsset(req.Asset)
 	}
-	a := account{id: tx.NewID(), path: p, asset: of.code, opened: tx.Time}
-	if err := setLimits(&a, req, of.scale); err != nil {
+	a := account{
+		id: tx.NewID(), path: p, asset: of.code, opened: tx.Time, version: 1,
+		holdOverdraft: req.HoldOverdraft, owner: principalOf(req.Owner),
+	}
+	a.kind, _ = parseKind(req.Kind)
+	if err := setOverdraft(&a, req.Overdraft, of.scale); err != nil {
+		return nil, err
+	}
+	if err := setCeiling(&a, req.Ceiling, of.scale); err != nil {
+		return nil, err
+	}
+	if err := setDailyLimit(&a, req.DailyLimit, of.scale, tx.Time); err != nil {
+		return nil, err
+	}
+	if err := setMetadata(tx, a.id, req.Metadata); err != nil {
 		return nil, err
 	}
 	if err := tree.OpenAccount(tx, p); err != nil {
@@ -61,24 +75,52 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 	accounts.Put(tx.Tx, a)
 	of.accounts++
 	assets.Put(tx.Tx, of)
+	auditOne(tx, &auditLine{what: "open " + string(p) + " in " + of.code, accounts: []path.Path{p}})
 	return &pb.OpenAccountResponse{Index: tx.Index}, nil
 }
 
-func setLimits(a *account, req *pb.OpenAccountRequest, scale uint8) (err error) {
-	switch req.Overdraft {
+func checkAccount(req *pb.OpenAccountRequest) error {
+	if _, err := parseKind(req.Kind); err != nil {
+		return err
+	}
+	if err := checkPrincipal("owner", req.Owner); err != nil {
+		return err
+	}
+	return checkMetadata(req.Metadata)
+}
+
+func parseKind(s string) (accountKind, error) {
+	if s == "" {
+		return normal, nil
+	}
+	for kind, name := range accountKinds {
+		if s == name {
+			return accountKind(kind), nil
+		}
+	}
+	return 0, fault.Invalid.New("no kind of account %s: it is one of normal, ephemeral, transient", quote(s))
+}
+
+func setOverdraft(a *account, s string, scale uint8) (err error) {
+	a.overdraft, a.unlimited = Amount{}, false
+	switch s {
 	case "":
 	case Unlimited:
 		a.unlimited = true
 	default:
-		if a.overdraft, err = ParseAmount(req.Overdraft, scale); err != nil {
+		if a.overdraft, err = ParseAmount(s, scale); err != nil {
 			return in("overdraft", err)
 		}
 	}
-	if req.Ceiling == "" {
+	return nil
+}
+
+func setCeiling(a *account, s string, scale uint8) (err error) {
+	a.ceiling, a.hasCeiling = Amount{}, s != ""
+	if s == "" {
 		return nil
 	}
-	a.hasCeiling = true
-	if a.ceiling, err = ParseAmount(req.Ceiling, scale); err != nil {
+	if a.ceiling, err = ParseAmount(s, scale); err != nil {
 		return in("ceiling", err)
 	}
 	return nil
@@ -116,6 +158,23 @@ func (a *account) available() (amount Amount, ok bool) {
 	amount, _ = have.Sub(used)
 	return amount, true
 }
+
+// availableForHold is what may still be reserved, of the overdraft too or not; ok is
+// false when there is no bound.
+func (a *account) availableForHold(overdraft bool) (amount Amount, ok bool) {
+	if overdraft {
+		return a.available()
+	}
+	used, _ := a.debitsPosted.Add(a.debitsPending)
+	amount, ok = a.creditsPosted.Sub(used)
+	if !ok {
+		return Amount{}, true
+	}
+	return amount, true
+}
+
+// balance is what the account has: credits less debits posted.
+func (a *account) balance() Signed { return Net(a.creditsPosted, a.debitsPosted) }
 
 // room is what may still be credited; ok is false when there is no bound.
 func (a *account) room() (amount Amount, ok bool) {

@@ -67,6 +67,33 @@ func splitAmount(s string, scale uint8) (whole, fraction string, err error) {
 	return whole, fraction, nil
 }
 
+// checkAmount refuses what is an amount at no scale.
+func checkAmount(what, s string) error {
+	if _, _, err := splitAmount(s, maxAmountText); err != nil {
+		return in(what, err)
+	}
+	return nil
+}
+
+// checkPositive is checkAmount for amounts of more than nothing.
+func checkPositive(what, s string) error {
+	if err := checkAmount(what, s); err != nil {
+		return err
+	}
+	if strings.Trim(s, "0.") == "" {
+		return fault.Invalid.New("%s: it is nothing, it must be more", what)
+	}
+	return nil
+}
+
+// checkSome is checkAmount for amounts that may be left out.
+func checkSome(what, s string) error {
+	if s == "" {
+		return nil
+	}
+	return checkAmount(what, s)
+}
+
 // onlyDigits is false for the empty string.
 func onlyDigits(s string) bool {
 	for i := range len(s) {
@@ -163,6 +190,20 @@ func Net(credits, debits Amount) Signed {
 	}
 	net, _ := debits.Sub(credits)
 	return Signed{Negative: true, Amount: net}
+}
+
+// Cmp gives -1 if s is less than t, 0 if they are equal and 1 if s is more.
+func (s Signed) Cmp(t Signed) int {
+	below, belowToo := s.Negative && !s.Amount.IsZero(), t.Negative && !t.Amount.IsZero()
+	switch {
+	case below && belowToo:
+		return t.Amount.Cmp(s.Amount)
+	case below:
+		return -1
+	case belowToo:
+		return 1
+	}
+	return s.Amount.Cmp(t.Amount)
 }
 
 // Format gives the canonical decimal string, as of an Amount, after a "-" if s

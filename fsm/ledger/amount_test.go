@@ -220,11 +220,11 @@ func TestFormatRoundTrip(t *testing.T) {
 	})
 }
 
-var decimal = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+var decimalForm = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
 // parseBig is ParseAmount by other means. It gives nil for what is refused.
 func parseBig(s string, scale uint8) *big.Int {
-	if len(s) > 60 || !decimal.MatchString(s) {
+	if len(s) > 60 || !decimalForm.MatchString(s) {
 		return nil
 	}
 	value, _ := new(big.Rat).SetString(s)

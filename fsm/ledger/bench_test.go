@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -12,6 +13,7 @@ import (
 	"acquired/fsm/ledger"
 	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
+	"acquired/server/engine"
 )
 
 // benchmarkAccounts is how many accounts pay each other.
@@ -25,14 +27,36 @@ type bench struct {
 	made    int
 }
 
-func newBench(b *testing.B) *bench {
+func newBench(b *testing.B, over kv.Engine) *bench {
 	b.Helper()
-	m := &bench{b: b, machine: fsm.New(kv.NewMemory())}
+	m := &bench{b: b, machine: fsm.New(over)}
 	m.apply(m.command(ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "USD", Scale: 2}))
 	for i := range benchmarkAccounts {
-		m.apply(m.command(ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: accountOf(i), Asset: "USD", Overdraft: ledger.Unlimited}))
+		m.apply(m.command(ledger.OpenAccount.Name, &pb.OpenAccountRequest{
+			Path: accountOf(i), Asset: "USD", Overdraft: ledger.Unlimited, HoldOverdraft: true,
+		}))
 	}
 	return m
+}
+
+// engines are what a machine is measured over.
+var engines = []struct {
+	name string
+	open func(b *testing.B) kv.Engine
+}{
+	{"memory", func(*testing.B) kv.Engine { return kv.NewMemory() }},
+	{"pebble", func(b *testing.B) kv.Engine {
+		p, err := engine.Open(engine.Config{Dir: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			if err := p.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+		return p
+	}},
 }
 
 func accountOf(i int) string { return fmt.Sprintf("/account/team-%d/user-%d", i%100, i) }
@@ -72,37 +96,89 @@ func (m *bench) applyEncoded(data []byte) {
 	}
 }
 
-// transfers gives a list of n new transfers. A hot account pays for all.
+// pair gives the two accounts of the next thing that is made. A hot account pays
+// for all.
+func (m *bench) pair(hot bool) (debit, credit string) {
+	m.made++
+	from := uint64(m.made) * 2_654_435_761 % benchmarkAccounts
+	to := (from + 1 + uint64(m.made)%(benchmarkAccounts-1)) % benchmarkAccounts
+	if hot {
+		from, to = 0, 1+uint64(m.made)%(benchmarkAccounts-1)
+	}
+	return accountOf(int(from)), accountOf(int(to))
+}
+
+// transfers gives a list of n new transfers.
 func (m *bench) transfers(n int, hot bool) *statev1.Command {
-	m.b.Helper()
 	req := &pb.TransferRequest{Transfers: make([]*pb.Transfer, n)}
 	for i := range req.Transfers {
-		m.made++
-		debit := uint64(m.made) * 2_654_435_761 % benchmarkAccounts
-		credit := (debit + 1 + uint64(m.made)%(benchmarkAccounts-1)) % benchmarkAccounts
-		if hot {
-			debit, credit = 0, 1+uint64(m.made)%(benchmarkAccounts-1)
-		}
-		req.Transfers[i] = of(fmt.Sprintf("transfer-%d", m.made), accountOf(int(debit)), accountOf(int(credit)), "1.50")
+		debit, credit := m.pair(hot)
+		req.Transfers[i] = of(fmt.Sprintf("transfer-%d", m.made), debit, credit, "1.50")
 	}
 	return m.command(ledger.Transfer.Name, req)
 }
 
-// BenchmarkApply applies entries of one list of transfers each, over memory.
+// holds gives an op of n steps: each hold is placed and captured at once.
+func (m *bench) holds(n int, hot bool) *statev1.Command {
+	req := &pb.OpRequest{}
+	for range n / 2 {
+		debit, credit := m.pair(hot)
+		id := fmt.Sprintf("hold-%d", m.made)
+		req.Steps = append(req.Steps, holding(&pb.PlaceHold{Id: id, Debit: debit, Credit: credit, Amount: "3"}),
+			capturing(&pb.CaptureHold{Id: id + "/end", Hold: id, Amount: "1.50", Final: true}))
+	}
+	return m.command(ledger.Op.Name, req)
+}
+
+// legs gives an op of n transfers.
+func (m *bench) legs(n int, hot bool) *statev1.Command {
+	req := &pb.OpRequest{}
+	for range n {
+		debit, credit := m.pair(hot)
+		req.Steps = append(req.Steps, transferring(of(fmt.Sprintf("leg-%d", m.made), debit, credit, "1.50")))
+	}
+	return m.command(ledger.Op.Name, req)
+}
+
+// BenchmarkApply applies entries of one command each: lists of transfers, holds
+// that are placed and captured (two steps a hold), and ops of four transfers.
 func BenchmarkApply(b *testing.B) {
-	for _, hot := range []bool{false, true} {
-		for _, n := range []int{1, 50, ledger.MaxTransfers} {
-			b.Run(fmt.Sprintf("hot=%v/list=%d", hot, n), func(b *testing.B) {
-				b.ReportAllocs()
-				m := newBench(b)
-				for b.Loop() {
-					b.StopTimer()
-					data := m.encode(m.transfers(n, hot))
-					b.StartTimer()
-					m.applyEncoded(data)
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/transfer")
-			})
+	for _, load := range []struct {
+		name, unit string
+		size       int
+		command    func(m *bench, n int, hot bool) *statev1.Command
+	}{
+		{"list", "transfer", 1, (*bench).transfers},
+		{"list", "transfer", 50, (*bench).transfers},
+		{"list", "transfer", ledger.MaxTransfers, (*bench).transfers},
+		{"holds", "step", 2, (*bench).holds},
+		{"holds", "step", 100, (*bench).holds},
+		{"op", "transfer", 4, (*bench).legs},
+	} {
+		for _, hot := range []bool{false, true} {
+			for _, over := range engines {
+				b.Run(fmt.Sprintf("%s=%d/hot=%v/%s", load.name, load.size, hot, over.name), func(b *testing.B) {
+					m := newBench(b, over.open(b))
+					defer m.machine.Close()
+					var before, after runtime.MemStats
+					allocations, bytes := uint64(0), uint64(0)
+					for b.Loop() {
+						b.StopTimer()
+						data := m.encode(load.command(m, load.size, hot))
+						runtime.ReadMemStats(&before)
+						b.StartTimer()
+						m.applyEncoded(data)
+						b.StopTimer()
+						runtime.ReadMemStats(&after)
+						allocations, bytes = allocations+after.Mallocs-before.Mallocs, bytes+after.TotalAlloc-before.TotalAlloc
+						b.StartTimer()
+					}
+					each := float64(b.N * load.size)
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/each, "ns/"+load.unit)
+					b.ReportMetric(float64(allocations)/each, "allocs/"+load.unit)
+					b.ReportMetric(float64(bytes)/each, "B/"+load.unit)
+				})
+			}
 		}
 	}
 }

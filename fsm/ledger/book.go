@@ -3,27 +3,48 @@ package ledger
 import (
 	"fmt"
 
+	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
 	"acquired/proto/fault"
 )
 
-// book holds the accounts and assets that a command works on. What it changes
-// reaches the state in close, all of it or nothing.
+// book holds the accounts and assets that a command works on. What it changes of
+// them reaches the state in close.
 type book struct {
 	tx       *command.Tx
 	byPath   map[string]*page
 	accounts []*page // in the order in which they were met
-	assets   []*section
-	made     []movement
-	names    map[string]struct{} // met in the list
+	// transients are those that must be left empty.
+	transients []*page
+	assets     []*section
+	// allowed are the needs that the caller was found to have.
+	allowed map[command.Need]struct{}
+	// now is what the entries that are being made belong to.
+	now origin
+	// made counts the entries that were made, written are their records.
+	made    uint32
+	written []byte
+	// undo are pages as they were when the chain began; nil outside of chains.
+	undo []saved
+}
+
+// origin is what the entries of a step have in common.
+type origin struct {
+	name        string
+	entries     uint32
+	first       command.ID
+	effective   int64
+	description string
+	// What they belong to.
+	hold, document, of string
 }
 
 // page is an account of the book, as it was and as it is.
 type page struct {
 	account
-	before  counters
+	before  account
 	section *section
 }
 
@@ -31,13 +52,15 @@ type page struct {
 type section struct {
 	asset
 	made uint64
+	// sums are what the totals will be.
+	sums counters
 }
 
 func openBook(tx *command.Tx) *book {
-	return &book{tx: tx, byPath: make(map[string]*page), names: make(map[string]struct{})}
+	return &book{tx: tx, byPath: make(map[string]*page)}
 }
 
-// page gives the account that s names.
+// page gives the account that s names, which the caller must be able to View.
 func (b *book) page(s string) (*page, error) {
 	if p, ok := b.byPath[s]; ok {
 		return p, nil
@@ -48,13 +71,41 @@ func (b *book) page(s string) (*page, error) {
 	}
 	p, ok := b.byPath[string(parsed)]
 	if !ok {
+		if err := b.may(command.View, parsed); err != nil {
+			return nil, err
+		}
 		if p, err = b.load(parsed); err != nil {
 			return nil, err
 		}
-		b.byPath[string(parsed)] = p
 	}
 	b.byPath[s] = p
 	return p, nil
+}
+
+// pages is page for several.
+func (b *book) pages(all ...string) ([]*page, error) {
+	found := make([]*page, len(all))
+	for i, s := range all {
+		p, err := b.page(s)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = p
+	}
+	return found, nil
+}
+
+// pageOf gives an account that the state names.
+func (b *book) pageOf(id command.ID) *page {
+	at := accountOf(b.tx, id).path
+	if p, ok := b.byPath[string(at)]; ok {
+		return p
+	}
+	p, err := b.load(at)
+	if err != nil {
+		panic("ledger: an account with a reservation is gone")
+	}
+	return p
 }
 
 func (b *book) load(at path.Path) (*page, error) {
@@ -62,8 +113,13 @@ func (b *book) load(at path.Path) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{account: a, before: a.counters, section: b.section(of)}
+	a.meetDay(b.tx.Time)
+	p := &page{account: a, before: a, section: b.section(of)}
 	b.accounts = append(b.accounts, p)
+	b.byPath[string(at)] = p
+	if p.kind == transient {
+		b.transients = append(b.transients, p)
+	}
 	return p, nil
 }
 
@@ -73,46 +129,138 @@ func (b *book) section(of asset) *section {
 			return s
 		}
 	}
-	s := &section{asset: of}
+	s := &section{asset: of, sums: of.totals}
 	b.assets = append(b.assets, s)
 	return s
 }
 
-// post moves the amount and notes it under the name.
-func (b *book) post(name string, debit, credit *page, amount Amount) error {
-	if available, bounded := debit.available(); bounded && amount.Cmp(available) > 0 {
-		scale := debit.section.scale
-		return fault.Insufficient.New("account %s has %s %s available, %s is asked for",
-			debit.path, available.Format(scale), debit.asset, amount.Format(scale)).With("path", string(debit.path))
+// may returns nil when the caller may do the operation on the path.
+func (b *book) may(operation command.Operation, at path.Path) error {
+	need := command.Need{Operation: operation, Path: at}
+	if _, ok := b.allowed[need]; ok {
+		return nil
 	}
-	if room, bounded := credit.room(); bounded && amount.Cmp(room) > 0 {
-		scale := credit.section.scale
-		return fault.Insufficient.New("account %s has room for %s %s below its ceiling, %s is asked for",
-			credit.path, room.Format(scale), credit.asset, amount.Format(scale)).With("path", string(credit.path))
+	if err := acl.Allow(b.tx, &b.tx.Caller, b.tx.Time, []command.Need{need}); err != nil {
+		return err
 	}
-	if !grow(&debit.debitsPosted, amount) {
-		return full(debit)
+	if b.allowed == nil {
+		b.allowed = make(map[command.Need]struct{})
 	}
-	if !grow(&credit.creditsPosted, amount) {
-		return full(credit)
-	}
-	b.made = append(b.made, movement{
-		id: b.tx.NewID(), name: name, debit: debit.id, credit: credit.id, amount: amount, time: b.tx.Time,
-		debitAfter:  posted{debit.debitsPosted, debit.creditsPosted},
-		creditAfter: posted{credit.debitsPosted, credit.creditsPosted},
-	})
-	debit.section.made++
+	b.allowed[need] = struct{}{}
 	return nil
 }
 
-// grow adds to a counter, up to MaxAmount.
-func grow(counter *Amount, by Amount) bool {
-	sum, ok := counter.Add(by)
-	if !ok || sum.Cmp(MaxAmount) > 0 {
-		return false
+// maySpend is may for the accounts that pay, as they are named.
+func (b *book) maySpend(all ...string) error {
+	for _, s := range all {
+		p, err := accountPath(s)
+		if err != nil {
+			return err
+		}
+		if err := b.may(command.Spend, p); err != nil {
+			return err
+		}
 	}
-	*counter = sum
-	return true
+	return nil
+}
+
+// mustBeOpen refuses accounts that take part in nothing.
+func mustBeOpen(all ...*page) error {
+	for _, p := range all {
+		if p.state != open {
+			return fault.Conflict.New("account %s is %s", p.path, accountStates[p.state]).With("path", string(p.path))
+		}
+	}
+	return nil
+}
+
+// canPay refuses an amount that the account has not available for the kind of
+// entry.
+func canPay(kind entryKind, p *page, amount Amount) error {
+	available, bounded := p.spendable()
+	if kind == refunded { // to give back is not to spend
+		available, bounded = p.available()
+	}
+	if !bounded || amount.Cmp(available) <= 0 {
+		return nil
+	}
+	return short(p, available, amount)
+}
+
+func short(p *page, available, amount Amount) error {
+	scale := p.section.scale
+	if left, limited := p.leftToday(); limited && left == available {
+		return fault.Insufficient.New("account %s may spend %s %s more today, of %s a day, %s is asked for",
+			p.path, left.Format(scale), p.asset, p.dailyLimit.Format(scale), amount.Format(scale)).With("path", string(p.path))
+	}
+	return fault.Insufficient.New("account %s has %s %s available, %s is asked for",
+		p.path, available.Format(scale), p.asset, amount.Format(scale)).With("path", string(p.path))
+}
+
+// canTake refuses an amount that would lift the account over its ceiling. How much
+// room there is, is for those who may Read the account.
+func (b *book) canTake(p *page, amount Amount) error {
+	room, bounded := p.room()
+	if !bounded || amount.Cmp(room) <= 0 {
+		return nil
+	}
+	scale := p.section.scale
+	if b.may(command.Read, p.path) != nil {
+		return fault.Insufficient.New("account %s has no room for %s %s below its ceiling", p.path, amount.Format(scale), p.asset).
+			With("path", string(p.path))
+	}
+	return fault.Insufficient.New("account %s has room for %s %s below its ceiling, %s is asked for",
+		p.path, room.Format(scale), p.asset, amount.Format(scale)).With("path", string(p.path))
+}
+
+// pay posts an amount that nothing was reserved for.
+func (b *book) pay(kind entryKind, debit, credit *page, amount Amount) error {
+	if err := canPay(kind, debit, amount); err != nil {
+		return err
+	}
+	if err := b.canTake(credit, amount); err != nil {
+		return err
+	}
+	return b.enter(kind, debit, credit, amount)
+}
+
+// enter makes an entry. Whether the accounts can bear it was looked at.
+func (b *book) enter(kind entryKind, debit, credit *page, amount Amount) error {
+	b.save(debit)
+	b.save(credit)
+	if !kind.change(&debit.counters, amount, true) {
+		return full(debit)
+	}
+	if !kind.change(&credit.counters, amount, false) {
+		return full(credit)
+	}
+	if s := debit.section; !kind.change(&s.sums, amount, true) || !kind.change(&s.sums, amount, false) {
+		return fault.Exhausted.New("the totals of asset %s go to %s: overflow", s.code, MaxAmount.Format(s.scale))
+	}
+	debit.spend(kind, amount)
+	e := entry{
+		id: b.tx.NewID(), name: b.now.name, part: b.now.entries, kind: kind,
+		debit: debit.id, credit: credit.id, amount: amount, time: b.tx.Time,
+		debitAfter: debit.counters, creditAfter: credit.counters,
+		hold: b.now.hold, document: b.now.document, of: b.now.of, description: b.now.description,
+	}
+	if kind.posts() {
+		debit.section.made++
+		if b.now.effective != b.tx.Time {
+			e.effective = b.now.effective
+		}
+	}
+	if b.now.entries == 0 {
+		b.now.first = e.id
+	}
+	b.now.entries++
+	b.made++
+	b.written = appendEntry(b.written, e)
+	entries.Insert(b.tx.Tx, e)
+	if e.effective != 0 {
+		noteBackdated(b.tx, &e)
+	}
+	return nil
 }
 
 func full(p *page) error {
@@ -121,29 +269,68 @@ func full(p *page) error {
 }
 
 // close writes what was changed. The totals of the assets are made from what
-// happened to the accounts, not from the transfers, and must come out even.
+// happened to the accounts, not from the entries, and must come out even.
 func (b *book) close() error {
-	for _, p := range b.accounts {
-		if p.counters == p.before {
-			continue
-		}
-		if !p.section.totals.adjust(p.before, p.counters) {
-			return fault.Exhausted.New("the totals of asset %s go to %s: overflow", p.asset, MaxAmount.Format(p.section.scale))
-		}
-		accounts.Put(b.tx.Tx, p.account)
+	if err := b.mustLeaveEmpty(); err != nil {
+		return err
 	}
-	for _, m := range b.made {
-		movements.Insert(b.tx.Tx, m)
+	b.total()
+	for _, p := range b.accounts {
+		if p.account != p.before {
+			b.keep(p)
+		}
 	}
 	for _, s := range b.assets {
-		if s.made == 0 {
-			continue
-		}
 		s.transfers += s.made
-		s.mustBalance()
-		assets.Put(b.tx.Tx, s.asset)
+		if was, _ := assets.Get(b.tx, kv.StringKey(s.code)); s.asset != was {
+			s.mustBalance()
+			assets.Put(b.tx.Tx, s.asset)
+		}
 	}
 	return nil
+}
+
+// total makes the totals. What the accounts had is taken off before what they have
+// is added: on the way a sum could be larger than it ever is.
+func (b *book) total() {
+	for _, p := range b.accounts {
+		if !p.section.totals.adjust(p.before.counters, counters{}) {
+			panic("ledger: an account of asset " + p.asset + " has more than all of them")
+		}
+	}
+	for _, p := range b.accounts {
+		if !p.section.totals.adjust(counters{}, p.counters) {
+			panic("ledger: the totals of asset " + p.asset + " overflow")
+		}
+	}
+	for _, s := range b.assets {
+		if s.totals != s.sums {
+			panic("ledger: the totals of asset " + s.code + " are not the sums of its entries")
+		}
+	}
+}
+
+// mustLeaveEmpty refuses to leave something in transient accounts.
+func (b *book) mustLeaveEmpty() error {
+	for _, p := range b.transients {
+		if !p.empty() {
+			scale := p.section.scale
+			return fault.Conflict.New("account %s must be left empty, and has a balance of %s %s and %s and %s pending", p.path,
+				p.balance().Format(scale), p.asset, p.debitsPending.Format(scale), p.creditsPending.Format(scale)).With("path", string(p.path))
+		}
+	}
+	return nil
+}
+
+// keep writes an account that was changed.
+func (b *book) keep(p *page) {
+	p.version++
+	if p.kind == ephemeral && p.empty() && p.counters != p.before.counters {
+		leave(b.tx, p.account)
+		p.section.accounts--
+		return
+	}
+	accounts.Put(b.tx.Tx, p.account)
 }
 
 // adjust adds what an account's counters became and takes off what they were.
@@ -175,7 +362,32 @@ func (a *asset) mustBalance() {
 	}
 }
 
-// standing gives the movement with the name that the state already has.
-func standing(r kv.Reader, name string) (movement, bool) {
-	return movementsByName.Find(r, kv.StringKey(name))
+// saved is a page as it was when a chain began.
+type saved struct {
+	page    *page
+	account account
+	made    uint64
+	sums    counters
+}
+
+func (b *book) save(p *page) {
+	if b.undo != nil {
+		b.undo = append(b.undo, saved{p, p.account, p.section.made, p.section.sums})
+	}
+}
+
+// attempt makes a chain. What it changed is taken back when it is refused.
+func (b *book) attempt(do func() error) error {
+	made, written := b.made, len(b.written)
+	b.undo = make([]saved, 0, 8)
+	err := b.tx.Step(do)
+	if err != nil {
+		for i := len(b.undo) - 1; i >= 0; i-- {
+			u := b.undo[i]
+			u.page.account, u.page.section.made, u.page.section.sums = u.account, u.made, u.sums
+		}
+		b.made, b.written = made, b.written[:written]
+	}
+	b.undo = nil
+	return err
 }

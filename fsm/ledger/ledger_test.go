@@ -103,6 +103,7 @@ func TestBadInput(t *testing.T) {
 		}
 	}
 	one := func(debit, credit, amount string) func() error { return list(of("new", debit, credit, amount)) }
+	kept := func(id, debit, credit, amount string) func() error { return list(of(id, debit, credit, amount)) }
 	id := func(id string) func() error { return list(of(id, "/account/a", "/account/b", "1")) }
 	asset := func(code string, scale uint32) func() error {
 		return func() error {
@@ -190,10 +191,10 @@ func TestBadInput(t *testing.T) {
 		{"an id twice", list(of("n1", a, b, "1"), of("n2", a, b, "1"), of("n1", a, b, "1")), fault.Invalid, `transfer 2 ("n1"): the id is given twice in the list`},
 		{"an id twice with other bodies", list(of("n1", a, b, "1"), of("n1", b, a, "1")), fault.Invalid, "twice in the list"},
 		{"an id twice that stands already", list(of("t0", a, b, "1"), of("t0", a, b, "1")), fault.Invalid, "twice in the list"},
-		{"no id", id(""), fault.Invalid, `transfer id "": an id is 1 to 128 bytes`},
+		{"no id", id(""), fault.Invalid, `id "": an id is 1 to 128 bytes`},
 		{"an id that is too long", id(long), fault.Invalid, "an id is 1 to 128 bytes"},
-		{"an id with a space", id("a b"), fault.Invalid, `transfer id "a b"`},
-		{"an id with a zero byte", id("a\x00"), fault.Invalid, `transfer id "a\x00"`},
+		{"an id with a space", id("a b"), fault.Invalid, `id "a b"`},
+		{"an id with a zero byte", id("a\x00"), fault.Invalid, `id "a\x00"`},
 		{"an id that is not ASCII", id("é"), fault.Invalid, "an id is 1 to 128 bytes"},
 		{"an id with a quote", id(`"`), fault.Invalid, "an id is 1 to 128 bytes"},
 
@@ -209,10 +210,10 @@ func TestBadInput(t *testing.T) {
 		{"no path", one("", b, "1"), fault.Invalid, `path "" must begin with`},
 		{"a relative path", one("account/a", b, "1"), fault.Invalid, "must begin with"},
 
-		{"more than there is", one(a, b, "99.01"), fault.Insufficient, "account /account/a has 99.00 USD available, 99.01 is asked for"},
-		{"more than the overdraft", one("/account/narrow", b, "5.01"), fault.Insufficient, "account /account/narrow has 5.00 USD available"},
-		{"more than the ceiling", one(a, "/account/narrow", "10.01"), fault.Insufficient, "account /account/narrow has room for 10.00 USD below its ceiling"},
-		{"more than a counter holds", one("/account/big1", "/account/big2", "1"), fault.Exhausted, "overflow"},
+		{"more than there is", kept("k1", a, b, "99.01"), fault.Insufficient, "account /account/a has 99.00 USD available, 99.01 is asked for"},
+		{"more than the overdraft", kept("k2", "/account/narrow", b, "5.01"), fault.Insufficient, "account /account/narrow has 5.00 USD available"},
+		{"more than the ceiling", kept("k3", a, "/account/narrow", "10.01"), fault.Insufficient, "account /account/narrow has room for 10.00 USD below its ceiling"},
+		{"more than a counter holds", kept("k4", "/account/big1", "/account/big2", "1"), fault.Exhausted, "overflow"},
 
 		{"an asset that exists", asset("USD", 2), fault.Exists, "asset USD exists"},
 		{"an asset that exists at another scale", asset("USD", 3), fault.Exists, "asset USD exists"},
@@ -245,7 +246,7 @@ func TestBadInput(t *testing.T) {
 
 		{"lookup of nothing", lookup(""), fault.Invalid, "0 transfer ids: a request holds 1 to 8190"},
 		{"lookup of too many", lookup("", manyIDs...), fault.Invalid, "8191 transfer ids: a request holds 1 to 8190"},
-		{"lookup of a bad id", lookup("", "t0", "a b"), fault.Invalid, `id 1: transfer id "a b"`},
+		{"lookup of a bad id", lookup("", "t0", "a b"), fault.Invalid, `id 1: id "a b"`},
 		{"lookup under no path", lookup("x", "t0"), fault.Invalid, "must begin with"},
 
 		{"the balance of no account", read("/account/x"), fault.NotFound, "nothing at /account/x"},

@@ -27,29 +27,44 @@ func mayOpenAccount(r kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, er
 	if err != nil {
 		return nil, err
 	}
-	return needs(command.Write, tree.Nearest(r, p.Parent()).Path), nil
+	return needs(command.Write, tree.Nearest(r, p.Parent()).Path), checkAccount(req)
 }
 
-// mayTransfer: whoever may spend from every account that pays. Being paid needs
-// no leave.
+// mayTransfer: whoever may spend from every account that pays. Those that are paid
+// the caller must be able to View, which the body asks.
 func mayTransfer(_ kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 	if err := checkCount(len(req.Transfers), "transfers"); err != nil {
 		return nil, err
 	}
+	names := make(accountNames)
+	if err := checkTransfers(req, names); err != nil {
+		return nil, err
+	}
 	var all []command.Need
 	asked := make(map[string]struct{})
-	for i, t := range req.Transfers {
-		if _, ok := asked[t.Debit]; ok {
-			continue
+	spend := func(account string) {
+		if _, ok := asked[account]; ok {
+			return
 		}
-		asked[t.Debit] = struct{}{}
-		p, err := accountPath(t.Debit)
-		if err != nil {
-			return nil, inTransfer(i, t, err)
+		asked[account] = struct{}{}
+		all = append(all, command.Need{Operation: command.Spend, Path: names[account]})
+	}
+	for _, t := range req.Transfers {
+		spend(t.Debit)
+		for _, account := range t.ThenDebit {
+			spend(account)
 		}
-		all = append(all, command.Need{Operation: command.Spend, Path: p})
 	}
 	return all, nil
+}
+
+// mayOp: everybody may try. What a step needs depends on what those before it made,
+// so the body asks for each in turn.
+func mayOp(_ kv.Reader, req *pb.OpRequest) ([]command.Need, error) {
+	if n := len(req.Steps); n < 1 || n > MaxSteps {
+		return nil, fault.Invalid.New("%d steps: an op has 1 to %d", n, MaxSteps)
+	}
+	return []command.Need{{Operation: command.Anyone, Path: path.Root}}, checkSteps(req.Steps)
 }
 
 func mayLookUp(_ kv.Reader, req *pb.LookupRequest) ([]command.Need, error) {
@@ -63,24 +78,12 @@ func mayLookUp(_ kv.Reader, req *pb.LookupRequest) ([]command.Need, error) {
 	return needs(command.Read, under), nil
 }
 
-func maySeeBalance(_ kv.Reader, req *pb.BalanceRequest) ([]command.Need, error) {
-	return mayRead(req.Path)
-}
-
-func maySeeStatement(_ kv.Reader, req *pb.StatementRequest) ([]command.Need, error) {
-	return mayRead(req.Path)
-}
-
 func mayRead(account string) ([]command.Need, error) {
 	p, err := accountPath(account)
 	if err != nil {
 		return nil, err
 	}
 	return needs(command.Read, p), nil
-}
-
-func maySeeTrialBalance(kv.Reader, *pb.TrialBalanceRequest) ([]command.Need, error) {
-	return needs(command.Read, Accounts), nil
 }
 
 // accountPath reads the path of an account, which is below /account.

@@ -1,69 +1,58 @@
 package ledger
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/fsm/path"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
 
-func balance(v *command.Reading, req *pb.BalanceRequest) (*pb.BalanceResponse, error) {
-	a, of, err := readAccount(v, req.Path)
-	if err != nil {
+const (
+	// MaxStatementAccounts is how many accounts a statement of a subtree is of.
+	MaxStatementAccounts = 256
+	// maxLooks is how many entries are looked at for a page of a statement: few of
+	// many may have posted anything.
+	maxLooks = 5000
+)
+
+// maySeeStatement: whoever may Read the path. What is below it is shown or refused
+// as it is by a roll-up.
+func maySeeStatement(_ kv.Reader, req *pb.StatementRequest) ([]command.Need, error) {
+	if err := checkStatement(req); err != nil {
 		return nil, err
 	}
-	available := Unlimited
-	if amount, bounded := a.available(); bounded {
-		available = amount.Format(of.scale)
+	if !req.Subtree {
+		return mayRead(req.Path)
 	}
-	return &pb.BalanceResponse{
-		Path: string(a.path), Asset: a.asset,
-		DebitsPosted:   a.debitsPosted.Format(of.scale),
-		CreditsPosted:  a.creditsPosted.Format(of.scale),
-		DebitsPending:  a.debitsPending.Format(of.scale),
-		CreditsPending: a.creditsPending.Format(of.scale),
-		Available:      available,
-	}, nil
+	under, err := underAccounts(req.Path)
+	return needs(command.Read, under), err
 }
 
-func readAccount(v *command.Reading, s string) (account, asset, error) {
-	p, err := accountPath(s)
-	if err != nil {
-		return account{}, asset{}, err
+func checkStatement(req *pb.StatementRequest) error {
+	if err := checkSpan(req.FromUnixNanos, req.UntilUnixNanos); err != nil {
+		return err
 	}
-	return findAccount(v, p)
+	if _, err := lines(req.Limit); err != nil {
+		return err
+	}
+	_, err := parseStatementCursor(req)
+	return err
 }
 
-func statement(v *command.Reading, req *pb.StatementRequest) (*pb.StatementResponse, error) {
-	limit, err := lines(req.Limit)
-	if err != nil {
-		return nil, err
+// checkSpan refuses times that bound nothing; 0 is no bound.
+func checkSpan(from, until int64) error {
+	if err := checkInstant("from_unix_nanos", from); err != nil {
+		return err
 	}
-	var after kv.Key
-	if req.Cursor != "" {
-		if after, err = parseCursor(req.Cursor); err != nil {
-			return nil, err
-		}
+	if err := checkInstant("until_unix_nanos", until); err != nil {
+		return err
 	}
-	a, of, err := readAccount(v, req.Path)
-	if err != nil {
-		return nil, err
+	if until != 0 && until < from {
+		return fault.Invalid.New("until_unix_nanos %d is before from_unix_nanos %d", until, from)
 	}
-	res := &pb.StatementResponse{Path: string(a.path), Asset: a.asset}
-	var last command.ID
-	for m := range movementsByAccount.Scan(v, a.id, after, req.NewestFirst) {
-		if len(res.Lines) == limit {
-			res.Cursor = formatCursor(last)
-			break
-		}
-		res.Lines = append(res.Lines, line(v, &a, &m, of.scale))
-		last = m.id
-	}
-	return res, nil
+	return nil
 }
 
 func lines(limit uint32) (int, error) {
@@ -76,46 +65,186 @@ func lines(limit uint32) (int, error) {
 	return int(limit), nil
 }
 
-func line(v *command.Reading, of *account, m *movement, scale uint8) *pb.StatementLine {
-	l := &pb.StatementLine{Index: m.id.Index, UnixNanos: m.time, Transfer: m.name}
-	other, after := m.debit, m.creditAfter
-	if m.debit == of.id {
-		other, after = m.credit, m.debitAfter
-		l.Debit = m.amount.Format(scale)
+// statementPage is a page of a statement that is being made.
+type statementPage struct {
+	v        *command.Reading
+	req      *pb.StatementRequest
+	accounts []account
+	of       asset
+	// The lines that are wanted are behind low and before high.
+	low, high edge
+	// sum is what the accounts had posted at the edge from which the page is read,
+	// and then after the lines that were read.
+	sum posted
+	res *pb.StatementResponse
+}
+
+func statement(v *command.Reading, req *pb.StatementRequest) (*pb.StatementResponse, error) {
+	from, err := parseStatementCursor(req)
+	if err != nil {
+		return nil, err
+	}
+	s := &statementPage{v: v, req: req}
+	if err := s.findAccounts(); err != nil {
+		return nil, err
+	}
+	s.bound(from)
+	if err := s.open(from); err != nil {
+		return nil, err
+	}
+	s.res = &pb.StatementResponse{Path: string(s.path()), Asset: s.of.code}
+	s.fill()
+	return s.res, nil
+}
+
+func (s *statementPage) path() path.Path {
+	p, _ := path.Parse(s.req.Path)
+	return p
+}
+
+func (s *statementPage) findAccounts() error {
+	if s.req.Subtree {
+		return s.findBelow()
+	}
+	a, of, err := readAccount(s.v, s.req.Path)
+	if err != nil {
+		return err
+	}
+	if s.req.Asset != "" && s.req.Asset != of.code {
+		return fault.Invalid.New("account %s holds %s, not %s", a.path, of.code, quote(s.req.Asset))
+	}
+	s.accounts, s.of = []account{a}, of
+	return nil
+}
+
+// findBelow gives the accounts of the asset at and below the path, those included
+// that have gone since the statement begins: it shows what they were posted.
+func (s *statementPage) findBelow() error {
+	all := below{v: s.v, under: s.path(), since: firstAfter(s.v, s.req.FromUnixNanos-1).Index}
+	if tree.Find(s.v, all.under) == nil {
+		return command.NotFound(all.under)
+	}
+	asset := s.req.Asset
+	err := all.each(func(a *account) error {
+		switch {
+		case asset == "":
+			asset = a.asset
+		case a.asset != asset && s.req.Asset == "":
+			return fault.Invalid.New("the accounts at and below %s hold %s and %s: asset must say which is meant", all.under, asset, a.asset)
+		case a.asset != asset:
+			return nil
+		}
+		if len(s.accounts) == MaxStatementAccounts {
+			return fault.Exhausted.New("at and below %s there are more than %d accounts of %s, those that have gone since included: "+
+				"the journal gives their entries", all.under, MaxStatementAccounts, asset)
+		}
+		s.accounts = append(s.accounts, *a)
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case asset == "":
+		return fault.NotFound.New("no account at and below %s", all.under)
+	case len(s.accounts) == 0:
+		return fault.NotFound.New("no account of %s at and below %s", quote(asset), all.under)
+	}
+	s.of = mustAsset(s.v, asset)
+	return nil
+}
+
+// bound sets the edges: those of the request, or where the page before ended.
+func (s *statementPage) bound(from *statementCursor) {
+	s.low = edgeAt(s.v, place{at: s.req.FromUnixNanos}, s.req.Effective)
+	s.high = edgeBehindAll(s.v, s.req.Effective)
+	if s.req.UntilUnixNanos != 0 {
+		s.high = edgeAt(s.v, place{at: s.req.UntilUnixNanos}, s.req.Effective)
+	}
+	if from == nil {
+		return
+	}
+	at := edgeAt(s.v, from.place, s.req.Effective)
+	if s.req.NewestFirst {
+		if at.compare(s.high.place) < 0 {
+			s.high = at
+		}
+		return
+	}
+	if at.compare(s.low.place) > 0 {
+		s.low = at
+	}
+}
+
+// open works out what was posted where the page is begun. It must be what it was
+// where the page before ended, or the pages do not fit.
+func (s *statementPage) open(from *statementCursor) error {
+	at := &s.low
+	if s.req.NewestFirst {
+		at = &s.high
+	}
+	for i := range s.accounts {
+		s.sum.add(postedBefore(s.v, s.accounts[i].id, at))
+	}
+	if from != nil && from.balance != "" && from.balance != s.balanceInMinor() {
+		return fault.Conflict.New("what is before this page has changed since the page before was read: begin the statement again")
+	}
+	return nil
+}
+
+func (s *statementPage) balanceInMinor() string {
+	return s.sum.balance().Format(0)
+}
+
+func (s *statementPage) balance() string {
+	return s.sum.balance().Format(s.of.scale)
+}
+
+// fill reads the page.
+func (s *statementPage) fill() {
+	limit, _ := lines(s.req.Limit)
+	begin := s.balance()
+	looks, last := 0, place{}
+	for it := range s.items() {
+		if looks == maxLooks || it.counts && len(s.res.Lines) == limit {
+			s.res.Cursor = s.cursorBehind(last)
+			break
+		}
+		looks++
+		last = it.place
+		if it.counts {
+			s.res.Lines = append(s.res.Lines, s.line(&it))
+		}
+	}
+	s.res.Opening, s.res.Closing = begin, s.balance()
+	if s.req.NewestFirst {
+		s.res.Opening, s.res.Closing = s.res.Closing, s.res.Opening
+	}
+}
+
+// line describes a line and brings the sum to behind it.
+func (s *statementPage) line(it *item) *pb.StatementLine {
+	e := &it.entry
+	l := &pb.StatementLine{
+		Index: e.id.Index, UnixNanos: e.time, Transfer: e.name, Kind: entryKinds[e.kind],
+		EffectiveUnixNanos: e.at(), Description: e.description,
+	}
+	if s.req.Subtree {
+		l.Account = string(it.account.path)
+	}
+	other, amount := e.credit, posted{debits: e.amount}
+	if it.side == paying {
+		l.Debit = e.amount.Format(s.of.scale)
 	} else {
-		l.Credit = m.amount.Format(scale)
+		l.Credit = e.amount.Format(s.of.scale)
+		other, amount = e.debit, posted{credits: e.amount}
 	}
-	l.Counterparty = string(mustAccount(v, other).path)
-	l.Balance = Net(after.credits, after.debits).Format(scale)
+	l.Counterparty = string(accountOf(s.v, other).path)
+	if s.req.NewestFirst {
+		l.Balance = s.balance()
+		s.sum.take(amount)
+		return l
+	}
+	s.sum.add(amount)
+	l.Balance = s.balance()
 	return l
-}
-
-// A cursor is the id of the last movement of a page: "INDEX.COUNTER".
-func formatCursor(id command.ID) string { return fmt.Sprintf("%d.%d", id.Index, id.Counter) }
-
-func parseCursor(s string) (id command.ID, err error) {
-	index, counter, _ := strings.Cut(s, ".")
-	i, err1 := strconv.ParseUint(index, 10, 64)
-	c, err2 := strconv.ParseUint(counter, 10, 32)
-	id = command.ID{Index: i, Counter: uint32(c)}
-	if err1 != nil || err2 != nil || formatCursor(id) != s {
-		return id, fault.Invalid.New("cursor %s: it is none of an earlier answer", quote(s))
-	}
-	return id, nil
-}
-
-func trialBalance(v *command.Reading, _ *pb.TrialBalanceRequest) (*pb.TrialBalanceResponse, error) {
-	res := &pb.TrialBalanceResponse{}
-	for a := range assets.All(v) {
-		res.Assets = append(res.Assets, &pb.AssetTotals{
-			Asset: a.code, Scale: uint32(a.scale),
-			DebitsPosted:   a.totals.debitsPosted.Format(a.scale),
-			CreditsPosted:  a.totals.creditsPosted.Format(a.scale),
-			DebitsPending:  a.totals.debitsPending.Format(a.scale),
-			CreditsPending: a.totals.creditsPending.Format(a.scale),
-			Accounts:       a.accounts,
-			Transfers:      a.transfers,
-		})
-	}
-	return res, nil
 }

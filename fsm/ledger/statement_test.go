@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +13,7 @@ import (
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 // pages reads a whole statement, page by page.
@@ -50,12 +53,18 @@ func TestStatement(t *testing.T) {
 		{Transfer: "4", Counterparty: "/account/bank", Credit: "5.00", Balance: "5.00"},
 	}
 	lines[0].Index, lines[0].UnixNanos = opening[0].Index, opening[0].UnixNanos
+	for _, l := range lines {
+		l.Kind = "transfer"
+	}
 	for i, p := range []*pb.Transfer{
 		of("1", "/account/a", "/account/b", "0.01"), of("2", "/account/a", "/account/bank", "99.99"),
 		of("3", "/account/b", "/account/a", "0"), of("4", "/account/bank", "/account/a", "5"),
 	} {
 		lines[i+1].Index = pay(m, p.Id, p.Debit, p.Credit, p.Amount)
 		lines[i+1].UnixNanos = m.Position().Time
+	}
+	for _, l := range lines {
+		l.EffectiveUnixNanos = l.UnixNanos
 	}
 	for limit := range uint32(7) {
 		if limit == 0 {
@@ -138,5 +147,153 @@ func TestStatementGoesOnWithWhatIsNew(t *testing.T) {
 	got := fmt.Sprint(oldest, oldestThen, newest, newestThen)
 	if want := "[0 1] [2 3] [2 1] [0]"; got != want {
 		t.Errorf("the pages are %s, want %s", got, want)
+	}
+}
+
+// TestStatementCursors: a cursor is one of an answer to the same kind of statement.
+func TestStatementCursors(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	pay(m, "1", "/account/a", "/account/b", "1")
+	cursorOf := func(req *pb.StatementRequest) string {
+		t.Helper()
+		req.Limit = 1
+		res, err := fsmtest.Ask(m.Operator, ledger.Statement, req)
+		if err != nil || res.Cursor == "" {
+			t.Fatalf("statement %v: %v, %v", req, res, err)
+		}
+		return res.Cursor
+	}
+	plain := cursorOf(&pb.StatementRequest{Path: "/account/a"})
+	effective := cursorOf(&pb.StatementRequest{Path: "/account/a", Effective: true})
+	below := cursorOf(&pb.StatementRequest{Path: "/account", Subtree: true, Asset: "USD"})
+	for _, cursor := range []string{
+		"x", "1", "1.2.3", "1.2.3.0", plain + ".0.0.0.0", effective + "0.1", effective + ".0", "0" + effective, "-" + effective,
+		below + "-", "1.0.0.0.0", "1.11.1.2.0", "1.11.1.0.-0", "1.11.1.0.01", "1.11.1.0.1.5", "1.11.1.0.", "1.11.1.-1.0",
+		"9223372036854775808.1.1.0.0", "1.11.1.0." + strings.Repeat("9", 100), "1.11.1.0.170141183460469231731687303715884105728",
+	} {
+		for _, req := range []*pb.StatementRequest{
+			{Path: "/account/a", Effective: true}, {Path: "/account", Subtree: true, Asset: "USD"},
+			{Path: "/account/a", Effective: true, NewestFirst: true},
+		} {
+			req.Cursor = cursor
+			_, err := fsmtest.Ask(m.Operator, ledger.Statement, req)
+			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "it is none of an earlier answer") {
+				t.Errorf("%v: %v, want the cursor to be invalid", req, err)
+			}
+		}
+	}
+	for _, req := range []*pb.StatementRequest{
+		{Path: "/account/a", Cursor: effective}, {Path: "/account/a", Cursor: below}, {Path: "/account/a", Effective: true, Cursor: plain},
+		{Path: "/account", Subtree: true, Asset: "USD", Cursor: effective},
+	} {
+		if _, err := fsmtest.Ask(m.Operator, ledger.Statement, req); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%v: %v, want the cursor to be invalid", req, err)
+		}
+	}
+}
+
+// TestStatementCursorsOutsideOfTheTime: a cursor leads to no line that is not asked
+// for.
+func TestStatementCursorsOutsideOfTheTime(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	var cursors []string
+	var times []int64
+	for i := range 4 {
+		cursors = append(cursors, fmt.Sprint(pay(m, fmt.Sprint(i), "/account/a", "/account/b", "1"), ".1"))
+		times = append(times, m.Position().Time)
+	}
+	for _, newestFirst := range []bool{false, true} {
+		cursor, at, want := cursors[0], times[2], "2 98.00 97.00"
+		if newestFirst {
+			cursor, at, want = cursors[3], times[1], "1 99.00 98.00"
+		}
+		res, err := fsmtest.Ask(m.Operator, ledger.Statement, &pb.StatementRequest{
+			Path: "/account/a", Cursor: cursor, NewestFirst: newestFirst, FromUnixNanos: at, UntilUnixNanos: at + 1,
+		})
+		if err != nil || len(res.Lines) != 1 || fmt.Sprint(res.Lines[0].Transfer, " ", res.Opening, " ", res.Closing) != want {
+			t.Errorf("newest first %v, the statement behind %s is %v, %v; want %s", newestFirst, cursor, res, err, want)
+		}
+	}
+}
+
+// TestStatementPagesThatDoNotFit: pages chain, or are refused. What is back-dated to
+// behind the edge between two pages changes nothing at it.
+func TestStatementPagesThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	for newestFirst, lines := range map[bool]int{false: 2, true: 1} {
+		m := newBooks(t)
+		first := m.Position().Time
+		pay(m, "1", "/account/a", "/account/b", "1")
+		pay(m, "2", "/account/a", "/account/b", "2")
+		now := m.Position().Time
+		ask := func(cursor string) (*pb.StatementResponse, error) {
+			return fsmtest.Ask(m.Operator, ledger.Statement, &pb.StatementRequest{
+				Path: "/account/a", Effective: true, Limit: 2, NewestFirst: newestFirst, Cursor: cursor,
+			})
+		}
+		page, err := ask("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		edge := page.Closing
+		if newestFirst {
+			edge = page.Opening
+		}
+		backdate(m, "behind", "/account/a", "/account/b", "4", now)
+		next, err := ask(page.Cursor)
+		if err != nil || len(next.Lines) != lines || newestFirst && next.Closing != edge || !newestFirst && next.Opening != edge {
+			t.Errorf("newest first %v, the page behind %s is %v, %v", newestFirst, edge, next, err)
+		}
+		backdate(m, "before", "/account/a", "/account/b", "8", first)
+		_, err = ask(page.Cursor)
+		wantKindOf(t, "the next page, with more before it", err, fault.Conflict)
+	}
+}
+
+// TestStatementPagesMayBeShort: of what posts nothing only so much is looked at for
+// a page.
+func TestStatementPagesMayBeShort(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	const steps = ledger.MaxSteps / 2
+	for i := range 6 {
+		req := &pb.OpRequest{}
+		for j := range steps {
+			id := fmt.Sprint(i, "-", j)
+			req.Steps = append(req.Steps,
+				&pb.Step{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h" + id, Debit: "/account/a", Credit: "/account/b", Amount: "1"}}},
+				&pb.Step{Step: &pb.Step_Release{Release: &pb.ReleaseHold{Id: "r" + id, Hold: "h" + id}}})
+		}
+		fsmtest.Must(m.Operator, ledger.Op, req)
+	}
+	pay(m, "last", "/account/a", "/account/b", "1")
+	for _, req := range []*pb.StatementRequest{
+		{Path: "/account/a"}, {Path: "/account/a", NewestFirst: true}, {Path: "/account/a", Effective: true}, {Path: "/account", Subtree: true, Asset: "USD", Effective: true},
+	} {
+		var sizes []int
+		closing := ""
+		for {
+			res, err := fsmtest.Ask(m.Operator, ledger.Statement, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if closing != "" && !req.NewestFirst && res.Opening != closing {
+				t.Errorf("the statement %v goes on from %s at %s", req, closing, res.Opening)
+			}
+			sizes = append(sizes, len(res.Lines))
+			closing = res.Closing
+			if req.Cursor = res.Cursor; res.Cursor == "" {
+				break
+			}
+		}
+		want := "[1 1]"
+		if req.Subtree {
+			want = "[2 0 2]" // each entry is looked at twice
+		}
+		if got := fmt.Sprint(sizes); got != want {
+			t.Errorf("the pages of %v have %s lines, want %s", req, got, want)
+		}
 	}
 }

@@ -13,15 +13,21 @@ var Schema kv.Schema
 type asset struct {
 	code  string
 	scale uint8
-	// totals are the sums of the counters of all accounts of the asset.
+	// totals are the sums of the counters of all accounts of the asset, those that
+	// are gone included.
 	totals counters
-	// accounts and transfers are how many there are.
+	// accounts are how many there are, transfers how many entries posted an amount.
 	accounts, transfers uint64
 }
 
-// counters of an account. They only grow, and stay at most MaxAmount.
+// counters of an account, at most MaxAmount. What is posted only grows.
 type counters struct {
 	debitsPosted, creditsPosted, debitsPending, creditsPending Amount
+}
+
+// empty says whether nothing is left and nothing is reserved.
+func (c *counters) empty() bool {
+	return c.debitsPosted == c.creditsPosted && c.debitsPending.IsZero() && c.creditsPending.IsZero()
 }
 
 // account is one line of the books.
@@ -38,24 +44,84 @@ type account struct {
 	hasCeiling bool
 	// opened is the log time in nanoseconds.
 	opened int64
+	kind   accountKind
+	state  accountState
+	// holdOverdraft lets holds reserve of the overdraft.
+	holdOverdraft bool
+	// version counts the commands that changed the account.
+	version uint64
+	owner   path.Path
+	// dailyLimit is the most that may be spent in a day, when there is one; spent is
+	// what was spent under it on the day, counted from 1970 by log time.
+	dailyLimit    Amount
+	hasDailyLimit bool
+	day           int64
+	spent         Amount
+	// openHolds is how many open holds reserve of it.
+	openHolds uint64
 }
 
-// movement is a transfer as it stands in the books: never changed.
-type movement struct {
+// accountKind says when an account must be empty. The numbers are stored.
+type accountKind uint8
+
+const (
+	normal accountKind = iota
+	// ephemeral accounts go when a command leaves them empty.
+	ephemeral
+	// transient accounts must be left empty by every command.
+	transient
+)
+
+var accountKinds = [...]string{normal: "normal", ephemeral: "ephemeral", transient: "transient"}
+
+// accountState says what an account takes part in. The numbers are stored.
+type accountState uint8
+
+const (
+	open accountState = iota
+	// frozen accounts only get back what is reserved.
+	frozen
+	closed
+)
+
+var accountStates = [...]string{open: "open", frozen: "frozen", closed: "closed"}
+
+// particulars are what an account carries along and nothing depends on.
+type particulars struct {
+	account  command.ID
+	metadata []metadatum // in the order of keys
+}
+
+type metadatum struct{ key, value string }
+
+// entry is an entry of the journal: never changed.
+type entry struct {
 	id command.ID
-	// name is the id that the caller chose.
-	name          string
+	// name is the id of the step that made it, part which of the step's entries it
+	// is.
+	name string
+	part uint32
+	// kind says what it did to the counters of the two accounts.
+	kind          entryKind
 	debit, credit command.ID
 	amount        Amount
-	// time is the log time in nanoseconds.
-	time int64
-	// What the two accounts had posted after the movement, so that a line of a
-	// statement needs no other.
-	debitAfter, creditAfter posted
+	// time is the log time in nanoseconds; effective is when it counts as having
+	// happened, 0 for the log time.
+	time, effective int64
+	// What the two accounts had after it, so that a line of a statement and a
+	// balance of the past need no other.
+	debitAfter, creditAfter counters
+	// What it belongs to: a hold, a document, the step that is refunded.
+	hold, document, of string
+	description        string
 }
 
-type posted struct {
-	debits, credits Amount
+// at is the effective time.
+func (e *entry) at() int64 {
+	if e.effective != 0 {
+		return e.effective
+	}
+	return e.time
 }
 
 var (
@@ -68,14 +134,18 @@ var (
 	accountsByPath = kv.NewUnique(&Schema, accounts, "ledger/account_by_path",
 		func(a account) path.Path { return a.path })
 
-	movements = kv.NewTable(&Schema, "ledger/transfer", kv.Codec[movement]{Append: appendMovement, Decode: decodeMovement},
-		func(m movement) command.ID { return m.id }, 0)
+	// gone are the accounts that were, which the journal still names.
+	gone = kv.NewTable(&Schema, "ledger/account_gone", kv.Codec[account]{Append: appendAccount, Decode: decodeAccount},
+		func(a account) command.ID { return a.id }, 0)
 
-	movementsByName = kv.NewUnique(&Schema, movements, "ledger/transfer_by_id",
-		func(m movement) kv.StringKey { return kv.StringKey(m.name) })
+	metadata = kv.NewTable(&Schema, "ledger/metadata", kv.Codec[particulars]{Append: appendParticulars, Decode: decodeParticulars},
+		func(p particulars) command.ID { return p.account }, 0)
 
-	movementsByAccount = kv.NewIndex(&Schema, movements, "ledger/transfer_by_account",
-		func(m movement, add func(command.ID)) { add(m.debit); add(m.credit) })
+	entries = kv.NewTable(&Schema, "ledger/entry", kv.Codec[entry]{Append: appendEntry, Decode: decodeEntry},
+		func(e entry) command.ID { return e.id }, 0)
+
+	entriesByAccount = kv.NewIndex(&Schema, entries, "ledger/entry_by_account",
+		func(e entry, add func(command.ID)) { add(e.debit); add(e.credit) })
 )
 
 func appendAmount(b []byte, a Amount) []byte { return kv.AppendUint(kv.AppendUint(b, a.Lo), a.Hi) }
@@ -122,7 +192,14 @@ func appendAccount(b []byte, a account) []byte {
 	b = kv.AppendBool(b, a.unlimited)
 	b = appendAmount(b, a.ceiling)
 	b = kv.AppendBool(b, a.hasCeiling)
-	return kv.AppendInt(b, a.opened)
+	b = kv.AppendInt(b, a.opened)
+	b = kv.AppendUint(b, uint64(a.kind))
+	b = kv.AppendUint(b, uint64(a.state))
+	b = kv.AppendBool(b, a.holdOverdraft)
+	b = kv.AppendUint(b, a.version)
+	b = kv.AppendString(b, a.owner)
+	b = kv.AppendBool(appendAmount(b, a.dailyLimit), a.hasDailyLimit)
+	return kv.AppendUint(appendAmount(kv.AppendInt(b, a.day), a.spent), a.openHolds)
 }
 
 func decodeAccount(b []byte) (account, error) {
@@ -131,31 +208,52 @@ func decodeAccount(b []byte) (account, error) {
 		id: command.DecodeID(&d), path: path.Path(d.String()), asset: d.String(), counters: decodeCounters(&d),
 		overdraft: decodeAmount(&d), unlimited: d.Bool(),
 		ceiling: decodeAmount(&d), hasCeiling: d.Bool(),
-		opened: d.Int(),
+		opened: d.Int(), kind: accountKind(d.Uint()), state: accountState(d.Uint()), holdOverdraft: d.Bool(),
+		version: d.Uint(), owner: path.Path(d.String()),
+		dailyLimit: decodeAmount(&d), hasDailyLimit: d.Bool(), day: d.Int(), spent: decodeAmount(&d), openHolds: d.Uint(),
 	}
 	return a, d.Err()
 }
 
-func appendMovement(b []byte, m movement) []byte {
-	b = command.AppendID(b, m.id)
-	b = kv.AppendString(b, m.name)
-	b = command.AppendID(b, m.debit)
-	b = command.AppendID(b, m.credit)
-	b = appendAmount(b, m.amount)
-	b = kv.AppendInt(b, m.time)
-	for _, after := range [...]posted{m.debitAfter, m.creditAfter} {
-		b = appendAmount(appendAmount(b, after.debits), after.credits)
+func appendParticulars(b []byte, p particulars) []byte {
+	b = kv.AppendUint(command.AppendID(b, p.account), uint64(len(p.metadata)))
+	for _, m := range p.metadata {
+		b = kv.AppendString(kv.AppendString(b, m.key), m.value)
 	}
 	return b
 }
 
-func decodeMovement(b []byte) (movement, error) {
+func decodeParticulars(b []byte) (particulars, error) {
 	d := kv.NewDecoder(b)
-	m := movement{
-		id: command.DecodeID(&d), name: d.String(), debit: command.DecodeID(&d), credit: command.DecodeID(&d),
-		amount: decodeAmount(&d), time: d.Int(),
-		debitAfter:  posted{decodeAmount(&d), decodeAmount(&d)},
-		creditAfter: posted{decodeAmount(&d), decodeAmount(&d)},
+	p := particulars{account: command.DecodeID(&d)}
+	for range min(d.Uint(), MaxMetadata) {
+		p.metadata = append(p.metadata, metadatum{d.String(), d.String()})
 	}
-	return m, d.Err()
+	return p, d.Err()
+}
+
+func appendEntry(b []byte, e entry) []byte {
+	b = command.AppendID(b, e.id)
+	b = kv.AppendString(b, e.name)
+	b = kv.AppendUint(b, uint64(e.part))
+	b = kv.AppendUint(b, uint64(e.kind))
+	b = command.AppendID(b, e.debit)
+	b = command.AppendID(b, e.credit)
+	b = appendAmount(b, e.amount)
+	b = kv.AppendInt(b, e.time)
+	b = kv.AppendInt(b, e.effective)
+	b = appendCounters(appendCounters(b, e.debitAfter), e.creditAfter)
+	b = kv.AppendString(kv.AppendString(kv.AppendString(b, e.hold), e.document), e.of)
+	return kv.AppendString(b, e.description)
+}
+
+func decodeEntry(b []byte) (entry, error) {
+	d := kv.NewDecoder(b)
+	e := entry{
+		id: command.DecodeID(&d), name: d.String(), part: uint32(d.Uint()), kind: entryKind(d.Uint()),
+		debit: command.DecodeID(&d), credit: command.DecodeID(&d), amount: decodeAmount(&d),
+		time: d.Int(), effective: d.Int(), debitAfter: decodeCounters(&d), creditAfter: decodeCounters(&d),
+		hold: d.String(), document: d.String(), of: d.String(), description: d.String(),
+	}
+	return e, d.Err()
 }

@@ -41,16 +41,16 @@ func TestFloor(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
 	const a, b = "/account/a", "/account/b"
-	refused(t, m, fault.Insufficient, "0", of("1", a, b, "100.01"))
+	refused(t, m, fault.Insufficient, "0", of("1+", a, b, "100.01"))
 	accepted(t, m, 1, of("1", a, b, "100.00"))
 	wantBalance(t, m, a, "-100.00 +100.00 0.00")
 	refused(t, m, fault.Insufficient, "0", of("2", a, b, "0.01"))
 
 	open(m, "/account/overdrawn", "USD", "10", "")
-	refused(t, m, fault.Insufficient, "0", of("3", "/account/overdrawn", b, "10.01"))
+	refused(t, m, fault.Insufficient, "0", of("3+", "/account/overdrawn", b, "10.01"))
 	accepted(t, m, 2, of("3", "/account/overdrawn", b, "4"), of("4", "/account/overdrawn", b, "6"))
 	wantBalance(t, m, "/account/overdrawn", "-10.00 +0.00 0.00")
-	refused(t, m, fault.Insufficient, "0", of("5", "/account/overdrawn", b, "0.01"))
+	refused(t, m, fault.Insufficient, "0", of("5+", "/account/overdrawn", b, "0.01"))
 	accepted(t, m, 1, of("5", b, "/account/overdrawn", "10.50"))
 	wantBalance(t, m, "/account/overdrawn", "-10.00 +10.50 10.50")
 }
@@ -60,16 +60,16 @@ func TestCeiling(t *testing.T) {
 	m := newBooks(t)
 	const a, c = "/account/a", "/account/capped"
 	open(m, c, "USD", "5", "10")
-	refused(t, m, fault.Insufficient, "0", of("1", a, c, "10.01"))
+	refused(t, m, fault.Insufficient, "0", of("1+", a, c, "10.01"))
 	accepted(t, m, 1, of("1", a, c, "10"))
-	refused(t, m, fault.Insufficient, "0", of("2", a, c, "0.01"))
+	refused(t, m, fault.Insufficient, "0", of("2+", a, c, "0.01"))
 	accepted(t, m, 1, of("2", c, a, "15")) // to the floor
-	refused(t, m, fault.Insufficient, "1", of("3", a, c, "15"), of("4", a, c, "0.01"))
+	refused(t, m, fault.Insufficient, "1", of("3", a, c, "15"), of("3+", a, c, "0.01"))
 	accepted(t, m, 1, of("3", a, c, "15"))
 	wantBalance(t, m, c, "-15.00 +25.00 15.00")
 
 	open(m, "/account/shut", "USD", "", "0")
-	refused(t, m, fault.Insufficient, "0", of("5", a, "/account/shut", "0.01"))
+	refused(t, m, fault.Insufficient, "0", of("5+", a, "/account/shut", "0.01"))
 	accepted(t, m, 1, of("5", a, "/account/shut", "0"))
 }
 
@@ -98,7 +98,7 @@ func TestAllOrNone(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
 	const bank, a, b = "/account/bank", "/account/a", "/account/b"
-	refused(t, m, fault.Insufficient, "1", of("1", bank, b, "10"), of("2", a, b, "1000"), of("3", bank, b, "10"))
+	refused(t, m, fault.Insufficient, "1", of("1", bank, b, "10"), of("2+", a, b, "1000"), of("3", bank, b, "10"))
 	refused(t, m, fault.NotFound, "2", of("1", bank, b, "10"), of("2", a, b, "1"), of("3", bank, "/account/x", "10"))
 	refused(t, m, fault.Invalid, "1", of("1", bank, b, "10"), of("2", a, b, "x"))
 	wantBalance(t, m, b, "-0.00 +0.00 0.00")
@@ -115,7 +115,7 @@ func TestTransfersOfAListFollowEachOther(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
 	const bank, a, b = "/account/bank", "/account/a", "/account/b"
-	refused(t, m, fault.Insufficient, "0", of("1", b, a, "50"), of("2", bank, b, "50"))
+	refused(t, m, fault.Insufficient, "0", of("1+", b, a, "50"), of("2", bank, b, "50"))
 	refused(t, m, fault.Insufficient, "2", of("1", bank, b, "50"), of("2", b, a, "50"), of("3", b, a, "0.01"))
 	accepted(t, m, 2, of("1", bank, b, "50"), of("2", b, a, "50"))
 	wantBalance(t, m, b, "-50.00 +50.00 0.00")
@@ -157,6 +157,49 @@ func TestExistingTransfers(t *testing.T) {
 			t.Errorf("another %s gives %+v, want a fault.Conflict", field, f)
 		}
 	}
+}
+
+// TestARefusalBurnsTheID: what was refused for the state it met is refused for
+// ever under its id, so that nobody has to wonder whether a transfer that was given
+// up may yet be made. What is malformed, unknown or not allowed may be sent again.
+func TestARefusalBurnsTheID(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	const bank, a, b = "/account/bank", "/account/a", "/account/b"
+	open(m, "/account/full", "BIG", ledger.Unlimited, "")
+	open(m, "/account/big", "BIG", ledger.Unlimited, "")
+	pay(m, "full", "/account/full", "/account/big", maxAmount)
+	for _, test := range []struct {
+		kind     fault.Kind
+		transfer *pb.Transfer
+	}{
+		{fault.Conflict, &pb.Transfer{Id: "2", Debit: bank, Credit: a, Amount: "1", EffectiveUnixNanos: m.Position().Time + 1e9}},
+		{fault.Insufficient, of("1", b, a, "9")},
+		{fault.Exhausted, of("3", "/account/full", "/account/big", "1")},
+	} {
+		// The first of the list is not burnt: nothing was wrong with it.
+		refused(t, m, test.kind, "1", of("0", bank, b, "1"), test.transfer)
+		at := m.Position().Index
+		m.Wait(2e9)
+		pay(m, "funds"+test.transfer.Id, bank, b, "5")
+		refused(t, m, test.kind, "0", test.transfer)
+		_, err := transfer(m, test.transfer)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Details["failed_index"] != fmt.Sprint(at) {
+			t.Errorf("transfer %s failed at %d, again it is %+v", test.transfer.Id, at, f)
+		}
+		other := of(test.transfer.Id, bank, "/account/eur", "1")
+		_, err = transfer(m, other)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.Conflict || f.Details["field"] == "" {
+			t.Errorf("another transfer under a burnt id gives %+v", f)
+		}
+	}
+	accepted(t, m, 1, of("0", bank, b, "1"))
+
+	refused(t, m, fault.NotFound, "0", of("4", bank, "/account/new", "1"))
+	open(m, "/account/new", "USD", "", "")
+	accepted(t, m, 1, of("4", bank, "/account/new", "1"))
+	refused(t, m, fault.Invalid, "0", of("5", bank, a, "1.001"))
+	accepted(t, m, 1, of("5", bank, a, "1.01"))
 }
 
 func TestPathsAreNormalised(t *testing.T) {
@@ -209,14 +252,14 @@ func TestCountersThatAreFull(t *testing.T) {
 	}
 	const half = "85070591730234615865843651857942052863" // 2^126 - 1
 	accepted(t, m, 2, of("1", one, two, half), of("2", one, two, half))
-	refused(t, m, fault.Exhausted, "0", of("3", one, two, "2"))
-	refused(t, m, fault.Exhausted, "0", of("3", one, three, "2"))    // the debits of one are full
-	refused(t, m, fault.Exhausted, "0", of("3", three, two, "2"))    // the credits of two are full
-	refused(t, m, fault.Exhausted, "", of("3", three, four, "2"))    // the sums are full
-	refused(t, m, fault.Exhausted, "", of("3", two, one, maxAmount)) // the other way round too
+	refused(t, m, fault.Exhausted, "0", of("3+", one, two, "2"))
+	refused(t, m, fault.Exhausted, "0", of("4+", one, three, "2"))     // the debits of one are full
+	refused(t, m, fault.Exhausted, "0", of("5+", three, two, "2"))     // the credits of two are full
+	refused(t, m, fault.Exhausted, "0", of("6+", three, four, "2"))    // the sums are full
+	refused(t, m, fault.Exhausted, "0", of("7+", two, one, maxAmount)) // the other way round too
 	accepted(t, m, 1, of("3", one, two, "1"))
 	wantBalance(t, m, two, "-0 +"+maxAmount+" unlimited")
-	refused(t, m, fault.Exhausted, "", of("4", three, four, "1"))
+	refused(t, m, fault.Exhausted, "0", of("8+", three, four, "1"))
 	accepted(t, m, 1, of("4", three, four, "0"))
 	accepted(t, m, 1, of("5", "/account/bank", "/account/a", "1")) // another asset is not full
 }

@@ -198,6 +198,19 @@ func OpenAccount(tx *command.Tx, p path.Path) error {
 	return Create(tx, p, Account)
 }
 
+// CloseAccount takes the node of an account away. If something is below it or hangs
+// on it, it becomes a directory.
+func CloseAccount(tx *command.Tx, p path.Path) {
+	n := Find(tx, p)
+	_, hasTexts := texts.Get(tx, p)
+	if !hasTexts && len(Clauses(tx, p)) == 0 && !HasChildren(tx, p) {
+		Delete(tx, p)
+		return
+	}
+	note(tx, Event{What: Removed, Path: p})
+	nodes.Put(tx.Tx, Node{Path: p, Kind: Directory, Created: n.Created, Memo: new(Memo)})
+}
+
 func createParents(tx *command.Tx, p path.Path) error {
 	for above := range p.Parent().Ancestors() {
 		if Find(tx, above) != nil {

@@ -16,7 +16,9 @@ const (
 	secondsPerHour   = 3600
 )
 
-// maxCharged is the most an account can be charged, 2^127 - 1 minor units.
+// MaxCharged gives the most an account can be charged, 2^127 - 1 minor units.
+func MaxCharged() *big.Int { return new(big.Int).Set(maxCharged) }
+
 var maxCharged = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 127), big.NewInt(1))
 
 // Price is what a core-hour costs, exactly. The zero value is no price: all is
@@ -73,6 +75,24 @@ func (p Price) Total(coreSeconds uint64) *big.Int {
 	total.Mul(total.SetUint64(coreSeconds), p.perCoreSecond.Num())
 	return total.Quo(total, p.perCoreSecond.Denom())
 }
+
+// Most is Total rounded up: no charge of a Meter for the core-seconds is more. The
+// result is the caller's.
+func (p Price) Most(coreSeconds uint64) *big.Int {
+	most := new(big.Int)
+	if p.perCoreSecond == nil {
+		return most
+	}
+	most.Mul(most.SetUint64(coreSeconds), p.perCoreSecond.Num())
+	rest := new(big.Int)
+	if most.QuoRem(most, p.perCoreSecond.Denom(), rest); rest.Sign() > 0 {
+		most.Add(most, big.NewInt(1))
+	}
+	return most
+}
+
+// IsZero says whether everything is free of charge.
+func (p Price) IsZero() bool { return p.perCoreSecond == nil || p.perCoreSecond.Sign() == 0 }
 
 // Meter charges one user for one job after another. The charges add up to
 // exactly Price.Total of all the core-seconds: what one charge rounds off, a

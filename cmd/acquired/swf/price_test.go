@@ -55,6 +55,31 @@ func TestTotal(t *testing.T) {
 	}
 }
 
+func TestMost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		price       string
+		coreSeconds uint64
+		want        string
+	}{
+		{"0", math.MaxUint64, "0"},
+		{"1", 0, "0"},
+		{"1", 35, "1"},
+		{"1", 36, "1"},
+		{"1", 37, "2"},
+		{"0.000000000000000001", 1, "1"},
+		{"36", math.MaxUint64, "18446744073709551615"},
+	} {
+		got := mustParsePrice(t, test.price, 2).Most(test.coreSeconds)
+		if got.String() != test.want {
+			t.Errorf("%s for %d core-seconds = %v at most, want %s", test.price, test.coreSeconds, got, test.want)
+		}
+	}
+	if got := (Price{}).Most(math.MaxUint64); got.Sign() != 0 {
+		t.Errorf("the zero price for %d core-seconds = %v at most, want 0", uint64(math.MaxUint64), got)
+	}
+}
+
 func TestParsePriceRefuses(t *testing.T) {
 	t.Parallel()
 	const digits = ` must be digits 0-9 with at most one ".", and a digit on both sides of it`
@@ -139,6 +164,9 @@ func TestChargesTelescope(t *testing.T) {
 			charge, err := meter.Charge(job)
 			if err != nil || charge.Sign() < 0 {
 				t.Fatalf("Charge(%d) = %v, %v; want 0 or more", job, charge, err)
+			}
+			if most := price.Most(job); charge.Cmp(most) > 0 || most.Cmp(price.Total(job)) < 0 {
+				t.Fatalf("Charge(%d) = %v, Total %v; want no more than Most, %v", job, charge, price.Total(job), most)
 			}
 			sum.Add(&sum, charge)
 			coreSeconds.Add(&coreSeconds, new(big.Int).SetUint64(job))

@@ -19,6 +19,9 @@ const (
 	MaxLine = 64 << 10
 	// MaxLog is in bytes, after decompression.
 	MaxLog = 1 << 30
+	// MaxTime is in seconds: what is later is taken for this. The sum of the times
+	// of a record cannot overflow.
+	MaxTime = 1 << 60
 )
 
 // Reader reads the records of a log in order, in memory that does not depend
@@ -56,6 +59,11 @@ func (r *Reader) Read() (Record, error) {
 // not say. It is known once Read has given a record, and is no more than a
 // claim: fit for a progress bar.
 func (r *Reader) Records() int { return r.header.records() }
+
+// Start gives the instant that the header says the times of the log count from,
+// in seconds since 1970, 0 if it does not say. It is known once Read has given a
+// record, and is at most MaxTime.
+func (r *Reader) Start() int64 { return r.header.start }
 
 func (r *Reader) next() (Record, error) {
 	for {
@@ -116,21 +124,26 @@ func (r *Reader) open() error {
 }
 
 // header keeps what is read from the header comments, 0 where they are silent.
-type header struct{ maxRecords, maxJobs int }
+type header struct {
+	maxRecords, maxJobs int
+	start               int64
+}
 
 // add takes "MaxRecords: 18239". Comments are for people: what cannot be
 // understood is passed over.
 func (h *header) add(comment string) {
 	key, value, _ := strings.Cut(comment, ":")
-	count, err := strconv.Atoi(strings.TrimSpace(value))
-	if err != nil || count < 0 {
+	number, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+	if err != nil || number < 0 {
 		return
 	}
 	switch strings.TrimSpace(key) {
 	case "MaxRecords":
-		h.maxRecords = count
+		h.maxRecords = int(number)
 	case "MaxJobs":
-		h.maxJobs = count
+		h.maxJobs = int(number)
+	case "UnixStartTime":
+		h.start = min(number, MaxTime)
 	}
 }
 

@@ -204,6 +204,26 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+func TestStart(t *testing.T) {
+	t.Parallel()
+	for log, want := range map[string]int64{
+		"":                                       0,
+		"; UnixStartTime: 749458803\n":           749458803,
+		"; UnixStartTime: -1\n":                  0,
+		"; UnixStartTime: 9223372036854775807\n": MaxTime,
+		"; StartTime: Fri Oct 01 00:00:03 PDT 1993\n":          0,
+		"; UnixStartTime: 1\n; UnixStartTime: sometime then\n": 1,
+	} {
+		r := NewReader(strings.NewReader(log + line(1, "1")))
+		if _, err := r.Read(); err != nil {
+			t.Errorf("%q: %v", log, err)
+		}
+		if got := r.Start(); got != want {
+			t.Errorf("Start after %q = %d, want %d", log, got, want)
+		}
+	}
+}
+
 // summary is what a log amounts to.
 type summary struct {
 	Announced, Records, Users   int
@@ -288,6 +308,51 @@ func TestCoreSeconds(t *testing.T) {
 		record := Record{RunTime: test.runTime, AllocatedProcessors: test.processors}
 		if got, skip := record.CoreSeconds(); got != test.want || skip != test.skip {
 			t.Errorf("%d s on %d processors = %d, %q; want %d, %q", test.runTime, test.processors, got, skip, test.want, test.skip)
+		}
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		submit, wait, run int64
+		submitted, ended  int64
+	}{
+		{10, 5, 20, 10, 35},
+		{10, -1, 20, 10, 30},
+		{-1, -1, 20, 0, 20},
+		{math.MinInt64, math.MinInt64, -1, 0, 0},
+		{math.MaxInt64, math.MaxInt64, math.MaxInt64, MaxTime, 3 * MaxTime},
+		{math.MaxInt64, -1, 1, MaxTime, MaxTime + 1},
+	} {
+		submitted, ended := Record{Submit: test.submit, Wait: test.wait, RunTime: test.run}.Lifetime()
+		if submitted != test.submitted || ended != test.ended {
+			t.Errorf("submitted at %d, %d s of wait, %d s of run: %d to %d, want %d to %d",
+				test.submit, test.wait, test.run, submitted, ended, test.submitted, test.ended)
+		}
+	}
+}
+
+func TestAskedCoreSeconds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		askedTime, askedProcessors, ran, allocated int64
+		want                                       uint64
+	}{
+		{100, 4, 10, 8, 400},
+		{100, -1, 10, 8, 800},
+		{-1, 4, 10, 8, 60},
+		{0, 0, 11, 2, 34},
+		{-1, -1, 1, 1, 2},
+		{-1, -1, math.MaxInt64, 1, 13835058055282163711},
+		{-1, -1, math.MaxInt64, 2, math.MaxUint64},
+		{math.MaxInt64, math.MaxInt64, 1, 1, math.MaxUint64},
+		{-1, -1, -1, -1, 0},
+	} {
+		record := Record{RequestedTime: test.askedTime, RequestedProcessors: test.askedProcessors, RunTime: test.ran, AllocatedProcessors: test.allocated}
+		if got := record.AskedCoreSeconds(); got != test.want {
+			t.Errorf("%d s on %d processors, %d s on %d used: %d, want %d",
+				test.askedTime, test.askedProcessors, test.ran, test.allocated, got, test.want)
 		}
 	}
 }

@@ -6,7 +6,10 @@
 // 18 numbers separated by blanks.
 package swf
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // Record is one job of a log. In every field -1 means unknown. Times are in
 // seconds, memory in kilobytes a processor. Logs hold what was recorded, so
@@ -62,4 +65,34 @@ func (r Record) CoreSeconds() (coreSeconds uint64, skip string) {
 		return 0, SkipOverflow
 	}
 	return coreSeconds, ""
+}
+
+// Lifetime gives when the job was submitted and when it ended, in seconds from
+// the start of the log. What is unknown counts as none, and no time as more than
+// MaxTime. A job whose run time is known ends after it was submitted.
+func (r Record) Lifetime() (submitted, ended int64) {
+	submitted = clamp(r.Submit)
+	return submitted, submitted + clamp(r.Wait) + clamp(r.RunTime)
+}
+
+func clamp(seconds int64) int64 { return min(max(seconds, 0), MaxTime) }
+
+// AskedCoreSeconds gives the time that the job asked for times the processors that
+// it asked for. Where the record does not say how many, the allocated ones count,
+// and where it does not say how long, one and a half times the run time, rounded
+// up. A product of more than 2^64-1 is 2^64-1.
+func (r Record) AskedCoreSeconds() uint64 {
+	processors, seconds := r.RequestedProcessors, uint64(max(r.RequestedTime, 0))
+	if processors <= 0 {
+		processors = max(r.AllocatedProcessors, 0)
+	}
+	if seconds == 0 {
+		ran := uint64(max(r.RunTime, 0))
+		seconds = ran + ran/2 + ran%2
+	}
+	overflow, coreSeconds := bits.Mul64(seconds, uint64(processors))
+	if overflow != 0 {
+		return math.MaxUint64
+	}
+	return coreSeconds
 }

@@ -137,7 +137,21 @@ type OpenAccountRequest struct {
 	// How far below zero the balance may go. Empty is "0"; "unlimited" is no bound.
 	Overdraft string `protobuf:"bytes,3,opt,name=overdraft,proto3" json:"overdraft,omitempty"`
 	// The most the balance may be, pending credits included. Empty is no bound.
-	Ceiling       string `protobuf:"bytes,4,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
+	Ceiling string `protobuf:"bytes,4,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
+	// "normal" (also when empty); "ephemeral": the account goes when a command
+	// leaves it empty; "transient": every command must leave it empty.
+	Kind string `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Whether a hold may reserve of the overdraft. It is fixed for a hold when the
+	// hold is placed.
+	HoldOverdraft bool `protobuf:"varint,6,opt,name=hold_overdraft,json=holdOverdraft,proto3" json:"hold_overdraft,omitempty"`
+	// A principal, for information: what it may do is a matter of the tree.
+	Owner string `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	// At most 16, keys of 1 to 64 bytes of a-z 0-9 . _ - and values of at most 512.
+	Metadata []*Metadatum `protobuf:"bytes,8,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// The most that may be spent in a day, from midnight to midnight UTC by log time.
+	// Transfers and exchanges count, and holds when they are placed or extended,
+	// whatever becomes of them; refunds do not. Empty is no bound.
+	DailyLimit    string `protobuf:"bytes,9,opt,name=daily_limit,json=dailyLimit,proto3" json:"daily_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +214,93 @@ func (x *OpenAccountRequest) GetCeiling() string {
 	return ""
 }
 
+func (x *OpenAccountRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *OpenAccountRequest) GetHoldOverdraft() bool {
+	if x != nil {
+		return x.HoldOverdraft
+	}
+	return false
+}
+
+func (x *OpenAccountRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *OpenAccountRequest) GetMetadata() []*Metadatum {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OpenAccountRequest) GetDailyLimit() string {
+	if x != nil {
+		return x.DailyLimit
+	}
+	return ""
+}
+
+type Metadatum struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Metadatum) Reset() {
+	*x = Metadatum{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Metadatum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Metadatum) ProtoMessage() {}
+
+func (x *Metadatum) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Metadatum.ProtoReflect.Descriptor instead.
+func (*Metadatum) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Metadatum) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Metadatum) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 type OpenAccountResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -209,7 +310,7 @@ type OpenAccountResponse struct {
 
 func (x *OpenAccountResponse) Reset() {
 	*x = OpenAccountResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[3]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -221,7 +322,7 @@ func (x *OpenAccountResponse) String() string {
 func (*OpenAccountResponse) ProtoMessage() {}
 
 func (x *OpenAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[3]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -234,7 +335,7 @@ func (x *OpenAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenAccountResponse.ProtoReflect.Descriptor instead.
 func (*OpenAccountResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OpenAccountResponse) GetIndex() uint64 {
@@ -244,37 +345,44 @@ func (x *OpenAccountResponse) GetIndex() uint64 {
 	return 0
 }
 
-type Transfer struct {
+// What is not set stays as it is.
+type ChangeAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chosen by the caller, 1 to 128 bytes of A-Z a-z 0-9 and ._~:/@+-; unique in
-	// the cluster for ever.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The account that pays.
-	Debit string `protobuf:"bytes,2,opt,name=debit,proto3" json:"debit,omitempty"`
-	// The account that is paid.
-	Credit string `protobuf:"bytes,3,opt,name=credit,proto3" json:"credit,omitempty"`
-	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
-	// When given, both accounts must hold this asset.
-	Asset         string `protobuf:"bytes,5,opt,name=asset,proto3" json:"asset,omitempty"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// A limit below what is used is refused.
+	Overdraft *string `protobuf:"bytes,2,opt,name=overdraft,proto3,oneof" json:"overdraft,omitempty"`
+	// Empty takes the ceiling away.
+	Ceiling       *string `protobuf:"bytes,3,opt,name=ceiling,proto3,oneof" json:"ceiling,omitempty"`
+	HoldOverdraft *bool   `protobuf:"varint,4,opt,name=hold_overdraft,json=holdOverdraft,proto3,oneof" json:"hold_overdraft,omitempty"`
+	// A frozen account takes part in nothing but release, expiry and refusal.
+	Frozen *bool `protobuf:"varint,5,opt,name=frozen,proto3,oneof" json:"frozen,omitempty"`
+	// Empty takes the owner away.
+	Owner *string `protobuf:"bytes,6,opt,name=owner,proto3,oneof" json:"owner,omitempty"`
+	// Set, or with an empty value taken away.
+	Metadata []*Metadatum `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// If not 0, the version that the account must have.
+	IfVersion uint64 `protobuf:"varint,8,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
+	// Empty takes the limit away. What was spent today under a limit counts.
+	DailyLimit    *string `protobuf:"bytes,9,opt,name=daily_limit,json=dailyLimit,proto3,oneof" json:"daily_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Transfer) Reset() {
-	*x = Transfer{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[4]
+func (x *ChangeAccountRequest) Reset() {
+	*x = ChangeAccountRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Transfer) String() string {
+func (x *ChangeAccountRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Transfer) ProtoMessage() {}
+func (*ChangeAccountRequest) ProtoMessage() {}
 
-func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[4]
+func (x *ChangeAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,57 +393,228 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
-func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{4}
+// Deprecated: Use ChangeAccountRequest.ProtoReflect.Descriptor instead.
+func (*ChangeAccountRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *Transfer) GetId() string {
+func (x *ChangeAccountRequest) GetPath() string {
 	if x != nil {
-		return x.Id
+		return x.Path
 	}
 	return ""
 }
 
-func (x *Transfer) GetDebit() string {
-	if x != nil {
-		return x.Debit
+func (x *ChangeAccountRequest) GetOverdraft() string {
+	if x != nil && x.Overdraft != nil {
+		return *x.Overdraft
 	}
 	return ""
 }
 
-func (x *Transfer) GetCredit() string {
-	if x != nil {
-		return x.Credit
+func (x *ChangeAccountRequest) GetCeiling() string {
+	if x != nil && x.Ceiling != nil {
+		return *x.Ceiling
 	}
 	return ""
 }
 
-func (x *Transfer) GetAmount() string {
-	if x != nil {
-		return x.Amount
+func (x *ChangeAccountRequest) GetHoldOverdraft() bool {
+	if x != nil && x.HoldOverdraft != nil {
+		return *x.HoldOverdraft
+	}
+	return false
+}
+
+func (x *ChangeAccountRequest) GetFrozen() bool {
+	if x != nil && x.Frozen != nil {
+		return *x.Frozen
+	}
+	return false
+}
+
+func (x *ChangeAccountRequest) GetOwner() string {
+	if x != nil && x.Owner != nil {
+		return *x.Owner
 	}
 	return ""
 }
 
-func (x *Transfer) GetAsset() string {
+func (x *ChangeAccountRequest) GetMetadata() []*Metadatum {
 	if x != nil {
-		return x.Asset
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *ChangeAccountRequest) GetIfVersion() uint64 {
+	if x != nil {
+		return x.IfVersion
+	}
+	return 0
+}
+
+func (x *ChangeAccountRequest) GetDailyLimit() string {
+	if x != nil && x.DailyLimit != nil {
+		return *x.DailyLimit
 	}
 	return ""
+}
+
+type ChangeAccountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeAccountResponse) Reset() {
+	*x = ChangeAccountResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeAccountResponse) ProtoMessage() {}
+
+func (x *ChangeAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeAccountResponse.ProtoReflect.Descriptor instead.
+func (*ChangeAccountResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ChangeAccountResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ChangeAccountResponse) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type CloseAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseAccountRequest) Reset() {
+	*x = CloseAccountRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseAccountRequest) ProtoMessage() {}
+
+func (x *CloseAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseAccountRequest.ProtoReflect.Descriptor instead.
+func (*CloseAccountRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CloseAccountRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type CloseAccountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseAccountResponse) Reset() {
+	*x = CloseAccountResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseAccountResponse) ProtoMessage() {}
+
+func (x *CloseAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseAccountResponse.ProtoReflect.Descriptor instead.
+func (*CloseAccountResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CloseAccountResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 type TransferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 8190 transfers.
-	Transfers     []*Transfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	Transfers []*Transfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	// Cut the list into chains: a transfer with linked set is tied to the next. A
+	// chain is made whole or not at all, and none depends on another.
+	Chains        bool `protobuf:"varint,2,opt,name=chains,proto3" json:"chains,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[5]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +626,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[5]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +639,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TransferRequest) GetTransfers() []*Transfer {
@@ -368,6 +647,13 @@ func (x *TransferRequest) GetTransfers() []*Transfer {
 		return x.Transfers
 	}
 	return nil
+}
+
+func (x *TransferRequest) GetChains() bool {
+	if x != nil {
+		return x.Chains
+	}
+	return false
 }
 
 type TransferResponse struct {
@@ -378,14 +664,18 @@ type TransferResponse struct {
 	Created uint32 `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	// Transfers of the request that stood in the ledger already, with the same
 	// body: they were not made again.
-	Existing      []*ExistingTransfer `protobuf:"bytes,3,rep,name=existing,proto3" json:"existing,omitempty"`
+	Existing []*ExistingTransfer `protobuf:"bytes,3,rep,name=existing,proto3" json:"existing,omitempty"`
+	// With chains: the transfer for which a chain was not made, one a chain.
+	Failed []*FailedTransfer `protobuf:"bytes,4,rep,name=failed,proto3" json:"failed,omitempty"`
+	// How much was moved, for the transfers made or existing that set up_to.
+	Moved         []*MovedAmount `protobuf:"bytes,5,rep,name=moved,proto3" json:"moved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TransferResponse) Reset() {
 	*x = TransferResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[6]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +687,7 @@ func (x *TransferResponse) String() string {
 func (*TransferResponse) ProtoMessage() {}
 
 func (x *TransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[6]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +700,7 @@ func (x *TransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
 func (*TransferResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TransferResponse) GetIndex() uint64 {
@@ -434,6 +724,20 @@ func (x *TransferResponse) GetExisting() []*ExistingTransfer {
 	return nil
 }
 
+func (x *TransferResponse) GetFailed() []*FailedTransfer {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
+func (x *TransferResponse) GetMoved() []*MovedAmount {
+	if x != nil {
+		return x.Moved
+	}
+	return nil
+}
+
 type ExistingTransfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the request, from 0.
@@ -446,7 +750,7 @@ type ExistingTransfer struct {
 
 func (x *ExistingTransfer) Reset() {
 	*x = ExistingTransfer{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[7]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +762,7 @@ func (x *ExistingTransfer) String() string {
 func (*ExistingTransfer) ProtoMessage() {}
 
 func (x *ExistingTransfer) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[7]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +775,7 @@ func (x *ExistingTransfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExistingTransfer.ProtoReflect.Descriptor instead.
 func (*ExistingTransfer) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExistingTransfer) GetPosition() uint32 {
@@ -482,6 +786,218 @@ func (x *ExistingTransfer) GetPosition() uint32 {
 }
 
 func (x *ExistingTransfer) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type FailedTransfer struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position uint32                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// The kind and message of the fault.
+	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailedTransfer) Reset() {
+	*x = FailedTransfer{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailedTransfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailedTransfer) ProtoMessage() {}
+
+func (x *FailedTransfer) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailedTransfer.ProtoReflect.Descriptor instead.
+func (*FailedTransfer) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FailedTransfer) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *FailedTransfer) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FailedTransfer) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type MovedAmount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Position      uint32                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MovedAmount) Reset() {
+	*x = MovedAmount{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MovedAmount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MovedAmount) ProtoMessage() {}
+
+func (x *MovedAmount) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MovedAmount.ProtoReflect.Descriptor instead.
+func (*MovedAmount) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *MovedAmount) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *MovedAmount) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type ClosePeriodRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is effective before this instant can not be added to any more. It is
+	// after that of the period before and not after the log time.
+	UntilUnixNanos int64 `protobuf:"varint,1,opt,name=until_unix_nanos,json=untilUnixNanos,proto3" json:"until_unix_nanos,omitempty"`
+	// At most 64 bytes: "2026-10".
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClosePeriodRequest) Reset() {
+	*x = ClosePeriodRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClosePeriodRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClosePeriodRequest) ProtoMessage() {}
+
+func (x *ClosePeriodRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClosePeriodRequest.ProtoReflect.Descriptor instead.
+func (*ClosePeriodRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ClosePeriodRequest) GetUntilUnixNanos() int64 {
+	if x != nil {
+		return x.UntilUnixNanos
+	}
+	return 0
+}
+
+func (x *ClosePeriodRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ClosePeriodResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClosePeriodResponse) Reset() {
+	*x = ClosePeriodResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClosePeriodResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClosePeriodResponse) ProtoMessage() {}
+
+func (x *ClosePeriodResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClosePeriodResponse.ProtoReflect.Descriptor instead.
+func (*ClosePeriodResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ClosePeriodResponse) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
 	}
@@ -501,7 +1017,7 @@ type LookupRequest struct {
 
 func (x *LookupRequest) Reset() {
 	*x = LookupRequest{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[8]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +1029,7 @@ func (x *LookupRequest) String() string {
 func (*LookupRequest) ProtoMessage() {}
 
 func (x *LookupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[8]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +1042,7 @@ func (x *LookupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupRequest.ProtoReflect.Descriptor instead.
 func (*LookupRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LookupRequest) GetIds() []string {
@@ -545,7 +1061,8 @@ func (x *LookupRequest) GetUnder() string {
 
 type LookupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Those that exist, in the order asked for.
+	// Those that exist, in the order asked for. One that moved in parts is here
+	// once a part.
 	Transfers     []*RecordedTransfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -553,7 +1070,7 @@ type LookupResponse struct {
 
 func (x *LookupResponse) Reset() {
 	*x = LookupResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[9]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +1082,7 @@ func (x *LookupResponse) String() string {
 func (*LookupResponse) ProtoMessage() {}
 
 func (x *LookupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[9]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +1095,7 @@ func (x *LookupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupResponse.ProtoReflect.Descriptor instead.
 func (*LookupResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LookupResponse) GetTransfers() []*RecordedTransfer {
@@ -599,7 +1116,7 @@ type RecordedTransfer struct {
 
 func (x *RecordedTransfer) Reset() {
 	*x = RecordedTransfer{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[10]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +1128,7 @@ func (x *RecordedTransfer) String() string {
 func (*RecordedTransfer) ProtoMessage() {}
 
 func (x *RecordedTransfer) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[10]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +1141,7 @@ func (x *RecordedTransfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordedTransfer.ProtoReflect.Descriptor instead.
 func (*RecordedTransfer) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{10}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecordedTransfer) GetTransfer() *Transfer {
@@ -648,16 +1165,332 @@ func (x *RecordedTransfer) GetUnixNanos() int64 {
 	return 0
 }
 
-type BalanceRequest struct {
+type AccountRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *AccountRequest) Reset() {
+	*x = AccountRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountRequest) ProtoMessage() {}
+
+func (x *AccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountRequest.ProtoReflect.Descriptor instead.
+func (*AccountRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AccountRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type AccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Asset string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Kind  string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// "open", "frozen" or "closed".
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Grows with every change of the account, its balances included.
+	Version         uint64           `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	Overdraft       string           `protobuf:"bytes,6,opt,name=overdraft,proto3" json:"overdraft,omitempty"`
+	Ceiling         string           `protobuf:"bytes,7,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
+	HoldOverdraft   bool             `protobuf:"varint,8,opt,name=hold_overdraft,json=holdOverdraft,proto3" json:"hold_overdraft,omitempty"`
+	Owner           string           `protobuf:"bytes,9,opt,name=owner,proto3" json:"owner,omitempty"`
+	Metadata        []*Metadatum     `protobuf:"bytes,10,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	OpenedUnixNanos int64            `protobuf:"varint,11,opt,name=opened_unix_nanos,json=openedUnixNanos,proto3" json:"opened_unix_nanos,omitempty"`
+	Balance         *BalanceResponse `protobuf:"bytes,12,opt,name=balance,proto3" json:"balance,omitempty"`
+	DailyLimit      string           `protobuf:"bytes,13,opt,name=daily_limit,json=dailyLimit,proto3" json:"daily_limit,omitempty"`
+	// What was spent under the limit since midnight UTC; empty without a limit.
+	SpentToday    string `protobuf:"bytes,14,opt,name=spent_today,json=spentToday,proto3" json:"spent_today,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountResponse) Reset() {
+	*x = AccountResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountResponse) ProtoMessage() {}
+
+func (x *AccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountResponse.ProtoReflect.Descriptor instead.
+func (*AccountResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AccountResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *AccountResponse) GetOverdraft() string {
+	if x != nil {
+		return x.Overdraft
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetCeiling() string {
+	if x != nil {
+		return x.Ceiling
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetHoldOverdraft() bool {
+	if x != nil {
+		return x.HoldOverdraft
+	}
+	return false
+}
+
+func (x *AccountResponse) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetMetadata() []*Metadatum {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *AccountResponse) GetOpenedUnixNanos() int64 {
+	if x != nil {
+		return x.OpenedUnixNanos
+	}
+	return 0
+}
+
+func (x *AccountResponse) GetBalance() *BalanceResponse {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+func (x *AccountResponse) GetDailyLimit() string {
+	if x != nil {
+		return x.DailyLimit
+	}
+	return ""
+}
+
+func (x *AccountResponse) GetSpentToday() string {
+	if x != nil {
+		return x.SpentToday
+	}
+	return ""
+}
+
+type AccountsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty is /account.
+	Under string `protobuf:"bytes,1,opt,name=under,proto3" json:"under,omitempty"`
+	// Where to go on: the cursor of an earlier answer.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// At most 1000; 0 is 100.
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsRequest) Reset() {
+	*x = AccountsRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsRequest) ProtoMessage() {}
+
+func (x *AccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsRequest.ProtoReflect.Descriptor instead.
+func (*AccountsRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *AccountsRequest) GetUnder() string {
+	if x != nil {
+		return x.Under
+	}
+	return ""
+}
+
+func (x *AccountsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *AccountsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type AccountsResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Accounts []*AccountResponse     `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// Where the next page begins; empty when there is none. A page may be short.
+	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsResponse) Reset() {
+	*x = AccountsResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsResponse) ProtoMessage() {}
+
+func (x *AccountsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsResponse.ProtoReflect.Descriptor instead.
+func (*AccountsResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AccountsResponse) GetAccounts() []*AccountResponse {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type BalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The posted balance as it was when everything up to this instant, it included,
+	// had been applied. 0 is now.
+	AtUnixNanos int64 `protobuf:"varint,2,opt,name=at_unix_nanos,json=atUnixNanos,proto3" json:"at_unix_nanos,omitempty"`
+	// The instant is one of effective time: what has come to be known since counts.
+	Effective     bool `protobuf:"varint,3,opt,name=effective,proto3" json:"effective,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
 func (x *BalanceRequest) Reset() {
 	*x = BalanceRequest{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[11]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +1502,7 @@ func (x *BalanceRequest) String() string {
 func (*BalanceRequest) ProtoMessage() {}
 
 func (x *BalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[11]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +1515,7 @@ func (x *BalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalanceRequest.ProtoReflect.Descriptor instead.
 func (*BalanceRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{11}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BalanceRequest) GetPath() string {
@@ -692,23 +1525,40 @@ func (x *BalanceRequest) GetPath() string {
 	return ""
 }
 
+func (x *BalanceRequest) GetAtUnixNanos() int64 {
+	if x != nil {
+		return x.AtUnixNanos
+	}
+	return 0
+}
+
+func (x *BalanceRequest) GetEffective() bool {
+	if x != nil {
+		return x.Effective
+	}
+	return false
+}
+
 type BalanceResponse struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Path           string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	Asset          string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	DebitsPosted   string                 `protobuf:"bytes,3,opt,name=debits_posted,json=debitsPosted,proto3" json:"debits_posted,omitempty"`
-	CreditsPosted  string                 `protobuf:"bytes,4,opt,name=credits_posted,json=creditsPosted,proto3" json:"credits_posted,omitempty"`
-	DebitsPending  string                 `protobuf:"bytes,5,opt,name=debits_pending,json=debitsPending,proto3" json:"debits_pending,omitempty"`
-	CreditsPending string                 `protobuf:"bytes,6,opt,name=credits_pending,json=creditsPending,proto3" json:"credits_pending,omitempty"`
-	// What may still be debited, or "unlimited".
-	Available     string `protobuf:"bytes,7,opt,name=available,proto3" json:"available,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Asset         string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	DebitsPosted  string                 `protobuf:"bytes,3,opt,name=debits_posted,json=debitsPosted,proto3" json:"debits_posted,omitempty"`
+	CreditsPosted string                 `protobuf:"bytes,4,opt,name=credits_posted,json=creditsPosted,proto3" json:"credits_posted,omitempty"`
+	// Empty when an effective time was asked for: what is pending has none.
+	DebitsPending  string `protobuf:"bytes,5,opt,name=debits_pending,json=debitsPending,proto3" json:"debits_pending,omitempty"`
+	CreditsPending string `protobuf:"bytes,6,opt,name=credits_pending,json=creditsPending,proto3" json:"credits_pending,omitempty"`
+	// What may still be debited, or "unlimited". Empty when a time was asked for.
+	Available string `protobuf:"bytes,7,opt,name=available,proto3" json:"available,omitempty"`
+	// Credits less debits posted; may be negative.
+	Balance       string `protobuf:"bytes,8,opt,name=balance,proto3" json:"balance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BalanceResponse) Reset() {
 	*x = BalanceResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[12]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +1570,7 @@ func (x *BalanceResponse) String() string {
 func (*BalanceResponse) ProtoMessage() {}
 
 func (x *BalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[12]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +1583,7 @@ func (x *BalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalanceResponse.ProtoReflect.Descriptor instead.
 func (*BalanceResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{12}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BalanceResponse) GetPath() string {
@@ -785,6 +1635,119 @@ func (x *BalanceResponse) GetAvailable() string {
 	return ""
 }
 
+func (x *BalanceResponse) GetBalance() string {
+	if x != nil {
+		return x.Balance
+	}
+	return ""
+}
+
+type RollUpRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty is /account.
+	Under string `protobuf:"bytes,1,opt,name=under,proto3" json:"under,omitempty"`
+	// As of BalanceRequest.
+	AtUnixNanos   int64 `protobuf:"varint,2,opt,name=at_unix_nanos,json=atUnixNanos,proto3" json:"at_unix_nanos,omitempty"`
+	Effective     bool  `protobuf:"varint,3,opt,name=effective,proto3" json:"effective,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollUpRequest) Reset() {
+	*x = RollUpRequest{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollUpRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollUpRequest) ProtoMessage() {}
+
+func (x *RollUpRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollUpRequest.ProtoReflect.Descriptor instead.
+func (*RollUpRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RollUpRequest) GetUnder() string {
+	if x != nil {
+		return x.Under
+	}
+	return ""
+}
+
+func (x *RollUpRequest) GetAtUnixNanos() int64 {
+	if x != nil {
+		return x.AtUnixNanos
+	}
+	return 0
+}
+
+func (x *RollUpRequest) GetEffective() bool {
+	if x != nil {
+		return x.Effective
+	}
+	return false
+}
+
+type RollUpResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Assets        []*AssetTotals         `protobuf:"bytes,1,rep,name=assets,proto3" json:"assets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollUpResponse) Reset() {
+	*x = RollUpResponse{}
+	mi := &file_acquired_v1_ledger_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollUpResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollUpResponse) ProtoMessage() {}
+
+func (x *RollUpResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollUpResponse.ProtoReflect.Descriptor instead.
+func (*RollUpResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RollUpResponse) GetAssets() []*AssetTotals {
+	if x != nil {
+		return x.Assets
+	}
+	return nil
+}
+
 type StatementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -793,14 +1756,23 @@ type StatementRequest struct {
 	// At most 1000 lines; 0 is 100.
 	Limit uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	// Newest first.
-	NewestFirst   bool `protobuf:"varint,4,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	NewestFirst bool `protobuf:"varint,4,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	// Only lines from this instant on, and before that one; 0 is no bound.
+	FromUnixNanos  int64 `protobuf:"varint,5,opt,name=from_unix_nanos,json=fromUnixNanos,proto3" json:"from_unix_nanos,omitempty"`
+	UntilUnixNanos int64 `protobuf:"varint,6,opt,name=until_unix_nanos,json=untilUnixNanos,proto3" json:"until_unix_nanos,omitempty"`
+	// Ordered and bounded by effective time, not by log time.
+	Effective bool `protobuf:"varint,7,opt,name=effective,proto3" json:"effective,omitempty"`
+	// Lines of all accounts of the asset at and below the path: at most 256.
+	Subtree bool `protobuf:"varint,8,opt,name=subtree,proto3" json:"subtree,omitempty"`
+	// With subtree, which asset; it may be left out when there is only one.
+	Asset         string `protobuf:"bytes,9,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatementRequest) Reset() {
 	*x = StatementRequest{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[13]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +1784,7 @@ func (x *StatementRequest) String() string {
 func (*StatementRequest) ProtoMessage() {}
 
 func (x *StatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[13]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +1797,7 @@ func (x *StatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementRequest.ProtoReflect.Descriptor instead.
 func (*StatementRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{13}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StatementRequest) GetPath() string {
@@ -856,20 +1828,59 @@ func (x *StatementRequest) GetNewestFirst() bool {
 	return false
 }
 
+func (x *StatementRequest) GetFromUnixNanos() int64 {
+	if x != nil {
+		return x.FromUnixNanos
+	}
+	return 0
+}
+
+func (x *StatementRequest) GetUntilUnixNanos() int64 {
+	if x != nil {
+		return x.UntilUnixNanos
+	}
+	return 0
+}
+
+func (x *StatementRequest) GetEffective() bool {
+	if x != nil {
+		return x.Effective
+	}
+	return false
+}
+
+func (x *StatementRequest) GetSubtree() bool {
+	if x != nil {
+		return x.Subtree
+	}
+	return false
+}
+
+func (x *StatementRequest) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
 type StatementResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	Asset string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
 	Lines []*StatementLine       `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Where the next page begins; empty when there is none.
-	Cursor        string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The balance before the first line of the page and after the last, in the
+	// order of time: the closing balance of a page is the opening one of the next.
+	Opening       string `protobuf:"bytes,5,opt,name=opening,proto3" json:"opening,omitempty"`
+	Closing       string `protobuf:"bytes,6,opt,name=closing,proto3" json:"closing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatementResponse) Reset() {
 	*x = StatementResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[14]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1892,7 @@ func (x *StatementResponse) String() string {
 func (*StatementResponse) ProtoMessage() {}
 
 func (x *StatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[14]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1905,7 @@ func (x *StatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementResponse.ProtoReflect.Descriptor instead.
 func (*StatementResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{14}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StatementResponse) GetPath() string {
@@ -925,25 +1936,46 @@ func (x *StatementResponse) GetCursor() string {
 	return ""
 }
 
+func (x *StatementResponse) GetOpening() string {
+	if x != nil {
+		return x.Opening
+	}
+	return ""
+}
+
+func (x *StatementResponse) GetClosing() string {
+	if x != nil {
+		return x.Closing
+	}
+	return ""
+}
+
 type StatementLine struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Index     uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	UnixNanos int64                  `protobuf:"varint,2,opt,name=unix_nanos,json=unixNanos,proto3" json:"unix_nanos,omitempty"`
-	Transfer  string                 `protobuf:"bytes,3,opt,name=transfer,proto3" json:"transfer,omitempty"`
+	// The id of the step that made the entry.
+	Transfer string `protobuf:"bytes,3,opt,name=transfer,proto3" json:"transfer,omitempty"`
 	// The other account.
 	Counterparty string `protobuf:"bytes,4,opt,name=counterparty,proto3" json:"counterparty,omitempty"`
 	// Exactly one of the two is set.
 	Debit  string `protobuf:"bytes,5,opt,name=debit,proto3" json:"debit,omitempty"`
 	Credit string `protobuf:"bytes,6,opt,name=credit,proto3" json:"credit,omitempty"`
 	// Credits less debits posted, after this line; may be negative.
-	Balance       string `protobuf:"bytes,7,opt,name=balance,proto3" json:"balance,omitempty"`
+	Balance string `protobuf:"bytes,7,opt,name=balance,proto3" json:"balance,omitempty"`
+	// As of JournalEntry.
+	Kind               string `protobuf:"bytes,8,opt,name=kind,proto3" json:"kind,omitempty"`
+	EffectiveUnixNanos int64  `protobuf:"varint,9,opt,name=effective_unix_nanos,json=effectiveUnixNanos,proto3" json:"effective_unix_nanos,omitempty"`
+	// The account, with subtree.
+	Account       string `protobuf:"bytes,10,opt,name=account,proto3" json:"account,omitempty"`
+	Description   string `protobuf:"bytes,11,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatementLine) Reset() {
 	*x = StatementLine{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[15]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1987,7 @@ func (x *StatementLine) String() string {
 func (*StatementLine) ProtoMessage() {}
 
 func (x *StatementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[15]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +2000,7 @@ func (x *StatementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
 func (*StatementLine) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{15}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StatementLine) GetIndex() uint64 {
@@ -1020,6 +2052,34 @@ func (x *StatementLine) GetBalance() string {
 	return ""
 }
 
+func (x *StatementLine) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StatementLine) GetEffectiveUnixNanos() int64 {
+	if x != nil {
+		return x.EffectiveUnixNanos
+	}
+	return 0
+}
+
+func (x *StatementLine) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *StatementLine) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
 type TrialBalanceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1028,7 +2088,7 @@ type TrialBalanceRequest struct {
 
 func (x *TrialBalanceRequest) Reset() {
 	*x = TrialBalanceRequest{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[16]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +2100,7 @@ func (x *TrialBalanceRequest) String() string {
 func (*TrialBalanceRequest) ProtoMessage() {}
 
 func (x *TrialBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[16]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +2113,7 @@ func (x *TrialBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceRequest.ProtoReflect.Descriptor instead.
 func (*TrialBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{16}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{30}
 }
 
 type TrialBalanceResponse struct {
@@ -1065,7 +2125,7 @@ type TrialBalanceResponse struct {
 
 func (x *TrialBalanceResponse) Reset() {
 	*x = TrialBalanceResponse{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[17]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +2137,7 @@ func (x *TrialBalanceResponse) String() string {
 func (*TrialBalanceResponse) ProtoMessage() {}
 
 func (x *TrialBalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[17]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +2150,7 @@ func (x *TrialBalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceResponse.ProtoReflect.Descriptor instead.
 func (*TrialBalanceResponse) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{17}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TrialBalanceResponse) GetAssets() []*AssetTotals {
@@ -1100,24 +2160,29 @@ func (x *TrialBalanceResponse) GetAssets() []*AssetTotals {
 	return nil
 }
 
-// AssetTotals are sums over all accounts of an asset. Debits equal credits.
+// AssetTotals are sums over accounts of an asset. Over all of them debits equal
+// credits.
 type AssetTotals struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Asset          string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	DebitsPosted   string                 `protobuf:"bytes,2,opt,name=debits_posted,json=debitsPosted,proto3" json:"debits_posted,omitempty"`
-	CreditsPosted  string                 `protobuf:"bytes,3,opt,name=credits_posted,json=creditsPosted,proto3" json:"credits_posted,omitempty"`
-	DebitsPending  string                 `protobuf:"bytes,4,opt,name=debits_pending,json=debitsPending,proto3" json:"debits_pending,omitempty"`
-	CreditsPending string                 `protobuf:"bytes,5,opt,name=credits_pending,json=creditsPending,proto3" json:"credits_pending,omitempty"`
-	Accounts       uint64                 `protobuf:"varint,6,opt,name=accounts,proto3" json:"accounts,omitempty"`
-	Transfers      uint64                 `protobuf:"varint,7,opt,name=transfers,proto3" json:"transfers,omitempty"`
-	Scale          uint32                 `protobuf:"varint,8,opt,name=scale,proto3" json:"scale,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	DebitsPosted  string                 `protobuf:"bytes,2,opt,name=debits_posted,json=debitsPosted,proto3" json:"debits_posted,omitempty"`
+	CreditsPosted string                 `protobuf:"bytes,3,opt,name=credits_posted,json=creditsPosted,proto3" json:"credits_posted,omitempty"`
+	// Empty when an effective time was asked for.
+	DebitsPending  string `protobuf:"bytes,4,opt,name=debits_pending,json=debitsPending,proto3" json:"debits_pending,omitempty"`
+	CreditsPending string `protobuf:"bytes,5,opt,name=credits_pending,json=creditsPending,proto3" json:"credits_pending,omitempty"`
+	Accounts       uint64 `protobuf:"varint,6,opt,name=accounts,proto3" json:"accounts,omitempty"`
+	// Entries that moved posted amounts; 0 in a roll-up.
+	Transfers uint64 `protobuf:"varint,7,opt,name=transfers,proto3" json:"transfers,omitempty"`
+	Scale     uint32 `protobuf:"varint,8,opt,name=scale,proto3" json:"scale,omitempty"`
+	// Credits less debits posted.
+	Balance       string `protobuf:"bytes,9,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AssetTotals) Reset() {
 	*x = AssetTotals{}
-	mi := &file_acquired_v1_ledger_proto_msgTypes[18]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +2194,7 @@ func (x *AssetTotals) String() string {
 func (*AssetTotals) ProtoMessage() {}
 
 func (x *AssetTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_v1_ledger_proto_msgTypes[18]
+	mi := &file_acquired_v1_ledger_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +2207,7 @@ func (x *AssetTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssetTotals.ProtoReflect.Descriptor instead.
 func (*AssetTotals) Descriptor() ([]byte, []int) {
-	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{18}
+	return file_acquired_v1_ledger_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AssetTotals) GetAsset() string {
@@ -1201,38 +2266,90 @@ func (x *AssetTotals) GetScale() uint32 {
 	return 0
 }
 
+func (x *AssetTotals) GetBalance() string {
+	if x != nil {
+		return x.Balance
+	}
+	return ""
+}
+
 var File_acquired_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x18acquired/v1/ledger.proto\x12\vacquired.v1\">\n" +
+	"\x18acquired/v1/ledger.proto\x12\vacquired.v1\x1a!acquired/v1/ledger_document.proto\x1a acquired/v1/ledger_journal.proto\x1a\x1bacquired/v1/ledger_op.proto\">\n" +
 	"\x12CreateAssetRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05scale\x18\x02 \x01(\rR\x05scale\"+\n" +
 	"\x13CreateAssetResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"v\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x9c\x02\n" +
 	"\x12OpenAccountRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x1c\n" +
 	"\toverdraft\x18\x03 \x01(\tR\toverdraft\x12\x18\n" +
-	"\aceiling\x18\x04 \x01(\tR\aceiling\"+\n" +
+	"\aceiling\x18\x04 \x01(\tR\aceiling\x12\x12\n" +
+	"\x04kind\x18\x05 \x01(\tR\x04kind\x12%\n" +
+	"\x0ehold_overdraft\x18\x06 \x01(\bR\rholdOverdraft\x12\x14\n" +
+	"\x05owner\x18\a \x01(\tR\x05owner\x122\n" +
+	"\bmetadata\x18\b \x03(\v2\x16.acquired.v1.MetadatumR\bmetadata\x12\x1f\n" +
+	"\vdaily_limit\x18\t \x01(\tR\n" +
+	"dailyLimit\"3\n" +
+	"\tMetadatum\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"+\n" +
 	"\x13OpenAccountResponse\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"v\n" +
-	"\bTransfer\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05debit\x18\x02 \x01(\tR\x05debit\x12\x16\n" +
-	"\x06credit\x18\x03 \x01(\tR\x06credit\x12\x16\n" +
-	"\x06amount\x18\x04 \x01(\tR\x06amount\x12\x14\n" +
-	"\x05asset\x18\x05 \x01(\tR\x05asset\"F\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x9b\x03\n" +
+	"\x14ChangeAccountRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12!\n" +
+	"\toverdraft\x18\x02 \x01(\tH\x00R\toverdraft\x88\x01\x01\x12\x1d\n" +
+	"\aceiling\x18\x03 \x01(\tH\x01R\aceiling\x88\x01\x01\x12*\n" +
+	"\x0ehold_overdraft\x18\x04 \x01(\bH\x02R\rholdOverdraft\x88\x01\x01\x12\x1b\n" +
+	"\x06frozen\x18\x05 \x01(\bH\x03R\x06frozen\x88\x01\x01\x12\x19\n" +
+	"\x05owner\x18\x06 \x01(\tH\x04R\x05owner\x88\x01\x01\x122\n" +
+	"\bmetadata\x18\a \x03(\v2\x16.acquired.v1.MetadatumR\bmetadata\x12\x1d\n" +
+	"\n" +
+	"if_version\x18\b \x01(\x04R\tifVersion\x12$\n" +
+	"\vdaily_limit\x18\t \x01(\tH\x05R\n" +
+	"dailyLimit\x88\x01\x01B\f\n" +
+	"\n" +
+	"_overdraftB\n" +
+	"\n" +
+	"\b_ceilingB\x11\n" +
+	"\x0f_hold_overdraftB\t\n" +
+	"\a_frozenB\b\n" +
+	"\x06_ownerB\x0e\n" +
+	"\f_daily_limit\"G\n" +
+	"\x15ChangeAccountResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\")\n" +
+	"\x13CloseAccountRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\",\n" +
+	"\x14CloseAccountResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"^\n" +
 	"\x0fTransferRequest\x123\n" +
-	"\ttransfers\x18\x01 \x03(\v2\x15.acquired.v1.TransferR\ttransfers\"}\n" +
+	"\ttransfers\x18\x01 \x03(\v2\x15.acquired.v1.TransferR\ttransfers\x12\x16\n" +
+	"\x06chains\x18\x02 \x01(\bR\x06chains\"\xe2\x01\n" +
 	"\x10TransferResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\rR\acreated\x129\n" +
-	"\bexisting\x18\x03 \x03(\v2\x1d.acquired.v1.ExistingTransferR\bexisting\"D\n" +
+	"\bexisting\x18\x03 \x03(\v2\x1d.acquired.v1.ExistingTransferR\bexisting\x123\n" +
+	"\x06failed\x18\x04 \x03(\v2\x1b.acquired.v1.FailedTransferR\x06failed\x12.\n" +
+	"\x05moved\x18\x05 \x03(\v2\x18.acquired.v1.MovedAmountR\x05moved\"D\n" +
 	"\x10ExistingTransfer\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\rR\bposition\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\x04R\x05index\"7\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"Z\n" +
+	"\x0eFailedTransfer\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\rR\bposition\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"A\n" +
+	"\vMovedAmount\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\rR\bposition\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"R\n" +
+	"\x12ClosePeriodRequest\x12(\n" +
+	"\x10until_unix_nanos\x18\x01 \x01(\x03R\x0euntilUnixNanos\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"+\n" +
+	"\x13ClosePeriodResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"7\n" +
 	"\rLookupRequest\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\x12\x14\n" +
 	"\x05under\x18\x02 \x01(\tR\x05under\"M\n" +
@@ -1243,8 +2360,37 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x1d\n" +
 	"\n" +
 	"unix_nanos\x18\x03 \x01(\x03R\tunixNanos\"$\n" +
+	"\x0eAccountRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"\xce\x03\n" +
+	"\x0fAccountResponse\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x04R\aversion\x12\x1c\n" +
+	"\toverdraft\x18\x06 \x01(\tR\toverdraft\x12\x18\n" +
+	"\aceiling\x18\a \x01(\tR\aceiling\x12%\n" +
+	"\x0ehold_overdraft\x18\b \x01(\bR\rholdOverdraft\x12\x14\n" +
+	"\x05owner\x18\t \x01(\tR\x05owner\x122\n" +
+	"\bmetadata\x18\n" +
+	" \x03(\v2\x16.acquired.v1.MetadatumR\bmetadata\x12*\n" +
+	"\x11opened_unix_nanos\x18\v \x01(\x03R\x0fopenedUnixNanos\x126\n" +
+	"\abalance\x18\f \x01(\v2\x1c.acquired.v1.BalanceResponseR\abalance\x12\x1f\n" +
+	"\vdaily_limit\x18\r \x01(\tR\n" +
+	"dailyLimit\x12\x1f\n" +
+	"\vspent_today\x18\x0e \x01(\tR\n" +
+	"spentToday\"U\n" +
+	"\x0fAccountsRequest\x12\x14\n" +
+	"\x05under\x18\x01 \x01(\tR\x05under\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"d\n" +
+	"\x10AccountsResponse\x128\n" +
+	"\baccounts\x18\x01 \x03(\v2\x1c.acquired.v1.AccountResponseR\baccounts\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"f\n" +
 	"\x0eBalanceRequest\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"\xf5\x01\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\"\n" +
+	"\rat_unix_nanos\x18\x02 \x01(\x03R\vatUnixNanos\x12\x1c\n" +
+	"\teffective\x18\x03 \x01(\bR\teffective\"\x8f\x02\n" +
 	"\x0fBalanceResponse\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12#\n" +
@@ -1252,17 +2398,31 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\x0ecredits_posted\x18\x04 \x01(\tR\rcreditsPosted\x12%\n" +
 	"\x0edebits_pending\x18\x05 \x01(\tR\rdebitsPending\x12'\n" +
 	"\x0fcredits_pending\x18\x06 \x01(\tR\x0ecreditsPending\x12\x1c\n" +
-	"\tavailable\x18\a \x01(\tR\tavailable\"w\n" +
+	"\tavailable\x18\a \x01(\tR\tavailable\x12\x18\n" +
+	"\abalance\x18\b \x01(\tR\abalance\"g\n" +
+	"\rRollUpRequest\x12\x14\n" +
+	"\x05under\x18\x01 \x01(\tR\x05under\x12\"\n" +
+	"\rat_unix_nanos\x18\x02 \x01(\x03R\vatUnixNanos\x12\x1c\n" +
+	"\teffective\x18\x03 \x01(\bR\teffective\"B\n" +
+	"\x0eRollUpResponse\x120\n" +
+	"\x06assets\x18\x01 \x03(\v2\x18.acquired.v1.AssetTotalsR\x06assets\"\x97\x02\n" +
 	"\x10StatementRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\rR\x05limit\x12!\n" +
-	"\fnewest_first\x18\x04 \x01(\bR\vnewestFirst\"\x87\x01\n" +
+	"\fnewest_first\x18\x04 \x01(\bR\vnewestFirst\x12&\n" +
+	"\x0ffrom_unix_nanos\x18\x05 \x01(\x03R\rfromUnixNanos\x12(\n" +
+	"\x10until_unix_nanos\x18\x06 \x01(\x03R\x0euntilUnixNanos\x12\x1c\n" +
+	"\teffective\x18\a \x01(\bR\teffective\x12\x18\n" +
+	"\asubtree\x18\b \x01(\bR\asubtree\x12\x14\n" +
+	"\x05asset\x18\t \x01(\tR\x05asset\"\xbb\x01\n" +
 	"\x11StatementResponse\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x120\n" +
 	"\x05lines\x18\x03 \x03(\v2\x1a.acquired.v1.StatementLineR\x05lines\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"\xcc\x01\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\x12\x18\n" +
+	"\aopening\x18\x05 \x01(\tR\aopening\x12\x18\n" +
+	"\aclosing\x18\x06 \x01(\tR\aclosing\"\xce\x02\n" +
 	"\rStatementLine\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1d\n" +
 	"\n" +
@@ -1271,10 +2431,15 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\fcounterparty\x18\x04 \x01(\tR\fcounterparty\x12\x14\n" +
 	"\x05debit\x18\x05 \x01(\tR\x05debit\x12\x16\n" +
 	"\x06credit\x18\x06 \x01(\tR\x06credit\x12\x18\n" +
-	"\abalance\x18\a \x01(\tR\abalance\"\x15\n" +
+	"\abalance\x18\a \x01(\tR\abalance\x12\x12\n" +
+	"\x04kind\x18\b \x01(\tR\x04kind\x120\n" +
+	"\x14effective_unix_nanos\x18\t \x01(\x03R\x12effectiveUnixNanos\x12\x18\n" +
+	"\aaccount\x18\n" +
+	" \x01(\tR\aaccount\x12 \n" +
+	"\vdescription\x18\v \x01(\tR\vdescription\"\x15\n" +
 	"\x13TrialBalanceRequest\"H\n" +
 	"\x14TrialBalanceResponse\x120\n" +
-	"\x06assets\x18\x01 \x03(\v2\x18.acquired.v1.AssetTotalsR\x06assets\"\x8f\x02\n" +
+	"\x06assets\x18\x01 \x03(\v2\x18.acquired.v1.AssetTotalsR\x06assets\"\xa9\x02\n" +
 	"\vAssetTotals\x12\x14\n" +
 	"\x05asset\x18\x01 \x01(\tR\x05asset\x12#\n" +
 	"\rdebits_posted\x18\x02 \x01(\tR\fdebitsPosted\x12%\n" +
@@ -1283,15 +2448,32 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\x0fcredits_pending\x18\x05 \x01(\tR\x0ecreditsPending\x12\x1a\n" +
 	"\baccounts\x18\x06 \x01(\x04R\baccounts\x12\x1c\n" +
 	"\ttransfers\x18\a \x01(\x04R\ttransfers\x12\x14\n" +
-	"\x05scale\x18\b \x01(\rR\x05scale2\xb3\x04\n" +
+	"\x05scale\x18\b \x01(\rR\x05scale\x12\x18\n" +
+	"\abalance\x18\t \x01(\tR\abalance2\xef\r\n" +
 	"\x06Ledger\x12P\n" +
 	"\vCreateAsset\x12\x1f.acquired.v1.CreateAssetRequest\x1a .acquired.v1.CreateAssetResponse\x12P\n" +
-	"\vOpenAccount\x12\x1f.acquired.v1.OpenAccountRequest\x1a .acquired.v1.OpenAccountResponse\x12G\n" +
-	"\bTransfer\x12\x1c.acquired.v1.TransferRequest\x1a\x1d.acquired.v1.TransferResponse\x12F\n" +
+	"\vOpenAccount\x12\x1f.acquired.v1.OpenAccountRequest\x1a .acquired.v1.OpenAccountResponse\x12V\n" +
+	"\rChangeAccount\x12!.acquired.v1.ChangeAccountRequest\x1a\".acquired.v1.ChangeAccountResponse\x12S\n" +
+	"\fCloseAccount\x12 .acquired.v1.CloseAccountRequest\x1a!.acquired.v1.CloseAccountResponse\x12G\n" +
+	"\bTransfer\x12\x1c.acquired.v1.TransferRequest\x1a\x1d.acquired.v1.TransferResponse\x125\n" +
+	"\x02Op\x12\x16.acquired.v1.OpRequest\x1a\x17.acquired.v1.OpResponse\x12P\n" +
+	"\vClosePeriod\x12\x1f.acquired.v1.ClosePeriodRequest\x1a .acquired.v1.ClosePeriodResponse\x12F\n" +
 	"\x06Lookup\x12\x1a.acquired.v1.LookupRequest\x1a\x1b.acquired.v1.LookupResponse\"\x03\x90\x02\x01\x12I\n" +
-	"\aBalance\x12\x1b.acquired.v1.BalanceRequest\x1a\x1c.acquired.v1.BalanceResponse\"\x03\x90\x02\x01\x12O\n" +
+	"\aAccount\x12\x1b.acquired.v1.AccountRequest\x1a\x1c.acquired.v1.AccountResponse\"\x03\x90\x02\x01\x12L\n" +
+	"\bAccounts\x12\x1c.acquired.v1.AccountsRequest\x1a\x1d.acquired.v1.AccountsResponse\"\x03\x90\x02\x01\x12I\n" +
+	"\aBalance\x12\x1b.acquired.v1.BalanceRequest\x1a\x1c.acquired.v1.BalanceResponse\"\x03\x90\x02\x01\x12F\n" +
+	"\x06RollUp\x12\x1a.acquired.v1.RollUpRequest\x1a\x1b.acquired.v1.RollUpResponse\"\x03\x90\x02\x01\x12O\n" +
 	"\tStatement\x12\x1d.acquired.v1.StatementRequest\x1a\x1e.acquired.v1.StatementResponse\"\x03\x90\x02\x01\x12X\n" +
-	"\fTrialBalance\x12 .acquired.v1.TrialBalanceRequest\x1a!.acquired.v1.TrialBalanceResponse\"\x03\x90\x02\x01B'Z%acquired/proto/acquired/v1;acquiredv1b\x06proto3"
+	"\fTrialBalance\x12 .acquired.v1.TrialBalanceRequest\x1a!.acquired.v1.TrialBalanceResponse\"\x03\x90\x02\x01\x12@\n" +
+	"\x04Hold\x12\x18.acquired.v1.HoldRequest\x1a\x19.acquired.v1.HoldResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\x05Holds\x12\x19.acquired.v1.HoldsRequest\x1a\x1a.acquired.v1.HoldsResponse\"\x03\x90\x02\x01\x12L\n" +
+	"\bDocument\x12\x1c.acquired.v1.DocumentRequest\x1a\x1d.acquired.v1.DocumentResponse\"\x03\x90\x02\x01\x12O\n" +
+	"\tDocuments\x12\x1d.acquired.v1.DocumentsRequest\x1a\x1e.acquired.v1.DocumentsResponse\"\x03\x90\x02\x01\x12X\n" +
+	"\fDocumentKeys\x12 .acquired.v1.DocumentKeysRequest\x1a!.acquired.v1.DocumentKeysResponse\"\x03\x90\x02\x01\x12I\n" +
+	"\aPeriods\x12\x1b.acquired.v1.PeriodsRequest\x1a\x1c.acquired.v1.PeriodsResponse\"\x03\x90\x02\x01\x12I\n" +
+	"\aJournal\x12\x1b.acquired.v1.JournalRequest\x1a\x1c.acquired.v1.JournalResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\x05Audit\x12\x19.acquired.v1.AuditRequest\x1a\x1a.acquired.v1.AuditResponse\"\x03\x90\x02\x01\x12H\n" +
+	"\x06Verify\x12\x1a.acquired.v1.VerifyRequest\x1a\x1b.acquired.v1.VerifyResponse\"\x03\x90\x02\x010\x01B'Z%acquired/proto/acquired/v1;acquiredv1b\x06proto3"
 
 var (
 	file_acquired_v1_ledger_proto_rawDescOnce sync.Once
@@ -1305,54 +2487,129 @@ func file_acquired_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_acquired_v1_ledger_proto_rawDescData
 }
 
-var file_acquired_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_acquired_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_acquired_v1_ledger_proto_goTypes = []any{
-	(*CreateAssetRequest)(nil),   // 0: acquired.v1.CreateAssetRequest
-	(*CreateAssetResponse)(nil),  // 1: acquired.v1.CreateAssetResponse
-	(*OpenAccountRequest)(nil),   // 2: acquired.v1.OpenAccountRequest
-	(*OpenAccountResponse)(nil),  // 3: acquired.v1.OpenAccountResponse
-	(*Transfer)(nil),             // 4: acquired.v1.Transfer
-	(*TransferRequest)(nil),      // 5: acquired.v1.TransferRequest
-	(*TransferResponse)(nil),     // 6: acquired.v1.TransferResponse
-	(*ExistingTransfer)(nil),     // 7: acquired.v1.ExistingTransfer
-	(*LookupRequest)(nil),        // 8: acquired.v1.LookupRequest
-	(*LookupResponse)(nil),       // 9: acquired.v1.LookupResponse
-	(*RecordedTransfer)(nil),     // 10: acquired.v1.RecordedTransfer
-	(*BalanceRequest)(nil),       // 11: acquired.v1.BalanceRequest
-	(*BalanceResponse)(nil),      // 12: acquired.v1.BalanceResponse
-	(*StatementRequest)(nil),     // 13: acquired.v1.StatementRequest
-	(*StatementResponse)(nil),    // 14: acquired.v1.StatementResponse
-	(*StatementLine)(nil),        // 15: acquired.v1.StatementLine
-	(*TrialBalanceRequest)(nil),  // 16: acquired.v1.TrialBalanceRequest
-	(*TrialBalanceResponse)(nil), // 17: acquired.v1.TrialBalanceResponse
-	(*AssetTotals)(nil),          // 18: acquired.v1.AssetTotals
+	(*CreateAssetRequest)(nil),    // 0: acquired.v1.CreateAssetRequest
+	(*CreateAssetResponse)(nil),   // 1: acquired.v1.CreateAssetResponse
+	(*OpenAccountRequest)(nil),    // 2: acquired.v1.OpenAccountRequest
+	(*Metadatum)(nil),             // 3: acquired.v1.Metadatum
+	(*OpenAccountResponse)(nil),   // 4: acquired.v1.OpenAccountResponse
+	(*ChangeAccountRequest)(nil),  // 5: acquired.v1.ChangeAccountRequest
+	(*ChangeAccountResponse)(nil), // 6: acquired.v1.ChangeAccountResponse
+	(*CloseAccountRequest)(nil),   // 7: acquired.v1.CloseAccountRequest
+	(*CloseAccountResponse)(nil),  // 8: acquired.v1.CloseAccountResponse
+	(*TransferRequest)(nil),       // 9: acquired.v1.TransferRequest
+	(*TransferResponse)(nil),      // 10: acquired.v1.TransferResponse
+	(*ExistingTransfer)(nil),      // 11: acquired.v1.ExistingTransfer
+	(*FailedTransfer)(nil),        // 12: acquired.v1.FailedTransfer
+	(*MovedAmount)(nil),           // 13: acquired.v1.MovedAmount
+	(*ClosePeriodRequest)(nil),    // 14: acquired.v1.ClosePeriodRequest
+	(*ClosePeriodResponse)(nil),   // 15: acquired.v1.ClosePeriodResponse
+	(*LookupRequest)(nil),         // 16: acquired.v1.LookupRequest
+	(*LookupResponse)(nil),        // 17: acquired.v1.LookupResponse
+	(*RecordedTransfer)(nil),      // 18: acquired.v1.RecordedTransfer
+	(*AccountRequest)(nil),        // 19: acquired.v1.AccountRequest
+	(*AccountResponse)(nil),       // 20: acquired.v1.AccountResponse
+	(*AccountsRequest)(nil),       // 21: acquired.v1.AccountsRequest
+	(*AccountsResponse)(nil),      // 22: acquired.v1.AccountsResponse
+	(*BalanceRequest)(nil),        // 23: acquired.v1.BalanceRequest
+	(*BalanceResponse)(nil),       // 24: acquired.v1.BalanceResponse
+	(*RollUpRequest)(nil),         // 25: acquired.v1.RollUpRequest
+	(*RollUpResponse)(nil),        // 26: acquired.v1.RollUpResponse
+	(*StatementRequest)(nil),      // 27: acquired.v1.StatementRequest
+	(*StatementResponse)(nil),     // 28: acquired.v1.StatementResponse
+	(*StatementLine)(nil),         // 29: acquired.v1.StatementLine
+	(*TrialBalanceRequest)(nil),   // 30: acquired.v1.TrialBalanceRequest
+	(*TrialBalanceResponse)(nil),  // 31: acquired.v1.TrialBalanceResponse
+	(*AssetTotals)(nil),           // 32: acquired.v1.AssetTotals
+	(*Transfer)(nil),              // 33: acquired.v1.Transfer
+	(*OpRequest)(nil),             // 34: acquired.v1.OpRequest
+	(*HoldRequest)(nil),           // 35: acquired.v1.HoldRequest
+	(*HoldsRequest)(nil),          // 36: acquired.v1.HoldsRequest
+	(*DocumentRequest)(nil),       // 37: acquired.v1.DocumentRequest
+	(*DocumentsRequest)(nil),      // 38: acquired.v1.DocumentsRequest
+	(*DocumentKeysRequest)(nil),   // 39: acquired.v1.DocumentKeysRequest
+	(*PeriodsRequest)(nil),        // 40: acquired.v1.PeriodsRequest
+	(*JournalRequest)(nil),        // 41: acquired.v1.JournalRequest
+	(*AuditRequest)(nil),          // 42: acquired.v1.AuditRequest
+	(*VerifyRequest)(nil),         // 43: acquired.v1.VerifyRequest
+	(*OpResponse)(nil),            // 44: acquired.v1.OpResponse
+	(*HoldResponse)(nil),          // 45: acquired.v1.HoldResponse
+	(*HoldsResponse)(nil),         // 46: acquired.v1.HoldsResponse
+	(*DocumentResponse)(nil),      // 47: acquired.v1.DocumentResponse
+	(*DocumentsResponse)(nil),     // 48: acquired.v1.DocumentsResponse
+	(*DocumentKeysResponse)(nil),  // 49: acquired.v1.DocumentKeysResponse
+	(*PeriodsResponse)(nil),       // 50: acquired.v1.PeriodsResponse
+	(*JournalResponse)(nil),       // 51: acquired.v1.JournalResponse
+	(*AuditResponse)(nil),         // 52: acquired.v1.AuditResponse
+	(*VerifyResponse)(nil),        // 53: acquired.v1.VerifyResponse
 }
 var file_acquired_v1_ledger_proto_depIdxs = []int32{
-	4,  // 0: acquired.v1.TransferRequest.transfers:type_name -> acquired.v1.Transfer
-	7,  // 1: acquired.v1.TransferResponse.existing:type_name -> acquired.v1.ExistingTransfer
-	10, // 2: acquired.v1.LookupResponse.transfers:type_name -> acquired.v1.RecordedTransfer
-	4,  // 3: acquired.v1.RecordedTransfer.transfer:type_name -> acquired.v1.Transfer
-	15, // 4: acquired.v1.StatementResponse.lines:type_name -> acquired.v1.StatementLine
-	18, // 5: acquired.v1.TrialBalanceResponse.assets:type_name -> acquired.v1.AssetTotals
-	0,  // 6: acquired.v1.Ledger.CreateAsset:input_type -> acquired.v1.CreateAssetRequest
-	2,  // 7: acquired.v1.Ledger.OpenAccount:input_type -> acquired.v1.OpenAccountRequest
-	5,  // 8: acquired.v1.Ledger.Transfer:input_type -> acquired.v1.TransferRequest
-	8,  // 9: acquired.v1.Ledger.Lookup:input_type -> acquired.v1.LookupRequest
-	11, // 10: acquired.v1.Ledger.Balance:input_type -> acquired.v1.BalanceRequest
-	13, // 11: acquired.v1.Ledger.Statement:input_type -> acquired.v1.StatementRequest
-	16, // 12: acquired.v1.Ledger.TrialBalance:input_type -> acquired.v1.TrialBalanceRequest
-	1,  // 13: acquired.v1.Ledger.CreateAsset:output_type -> acquired.v1.CreateAssetResponse
-	3,  // 14: acquired.v1.Ledger.OpenAccount:output_type -> acquired.v1.OpenAccountResponse
-	6,  // 15: acquired.v1.Ledger.Transfer:output_type -> acquired.v1.TransferResponse
-	9,  // 16: acquired.v1.Ledger.Lookup:output_type -> acquired.v1.LookupResponse
-	12, // 17: acquired.v1.Ledger.Balance:output_type -> acquired.v1.BalanceResponse
-	14, // 18: acquired.v1.Ledger.Statement:output_type -> acquired.v1.StatementResponse
-	17, // 19: acquired.v1.Ledger.TrialBalance:output_type -> acquired.v1.TrialBalanceResponse
-	13, // [13:20] is the sub-list for method output_type
-	6,  // [6:13] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	3,  // 0: acquired.v1.OpenAccountRequest.metadata:type_name -> acquired.v1.Metadatum
+	3,  // 1: acquired.v1.ChangeAccountRequest.metadata:type_name -> acquired.v1.Metadatum
+	33, // 2: acquired.v1.TransferRequest.transfers:type_name -> acquired.v1.Transfer
+	11, // 3: acquired.v1.TransferResponse.existing:type_name -> acquired.v1.ExistingTransfer
+	12, // 4: acquired.v1.TransferResponse.failed:type_name -> acquired.v1.FailedTransfer
+	13, // 5: acquired.v1.TransferResponse.moved:type_name -> acquired.v1.MovedAmount
+	18, // 6: acquired.v1.LookupResponse.transfers:type_name -> acquired.v1.RecordedTransfer
+	33, // 7: acquired.v1.RecordedTransfer.transfer:type_name -> acquired.v1.Transfer
+	3,  // 8: acquired.v1.AccountResponse.metadata:type_name -> acquired.v1.Metadatum
+	24, // 9: acquired.v1.AccountResponse.balance:type_name -> acquired.v1.BalanceResponse
+	20, // 10: acquired.v1.AccountsResponse.accounts:type_name -> acquired.v1.AccountResponse
+	32, // 11: acquired.v1.RollUpResponse.assets:type_name -> acquired.v1.AssetTotals
+	29, // 12: acquired.v1.StatementResponse.lines:type_name -> acquired.v1.StatementLine
+	32, // 13: acquired.v1.TrialBalanceResponse.assets:type_name -> acquired.v1.AssetTotals
+	0,  // 14: acquired.v1.Ledger.CreateAsset:input_type -> acquired.v1.CreateAssetRequest
+	2,  // 15: acquired.v1.Ledger.OpenAccount:input_type -> acquired.v1.OpenAccountRequest
+	5,  // 16: acquired.v1.Ledger.ChangeAccount:input_type -> acquired.v1.ChangeAccountRequest
+	7,  // 17: acquired.v1.Ledger.CloseAccount:input_type -> acquired.v1.CloseAccountRequest
+	9,  // 18: acquired.v1.Ledger.Transfer:input_type -> acquired.v1.TransferRequest
+	34, // 19: acquired.v1.Ledger.Op:input_type -> acquired.v1.OpRequest
+	14, // 20: acquired.v1.Ledger.ClosePeriod:input_type -> acquired.v1.ClosePeriodRequest
+	16, // 21: acquired.v1.Ledger.Lookup:input_type -> acquired.v1.LookupRequest
+	19, // 22: acquired.v1.Ledger.Account:input_type -> acquired.v1.AccountRequest
+	21, // 23: acquired.v1.Ledger.Accounts:input_type -> acquired.v1.AccountsRequest
+	23, // 24: acquired.v1.Ledger.Balance:input_type -> acquired.v1.BalanceRequest
+	25, // 25: acquired.v1.Ledger.RollUp:input_type -> acquired.v1.RollUpRequest
+	27, // 26: acquired.v1.Ledger.Statement:input_type -> acquired.v1.StatementRequest
+	30, // 27: acquired.v1.Ledger.TrialBalance:input_type -> acquired.v1.TrialBalanceRequest
+	35, // 28: acquired.v1.Ledger.Hold:input_type -> acquired.v1.HoldRequest
+	36, // 29: acquired.v1.Ledger.Holds:input_type -> acquired.v1.HoldsRequest
+	37, // 30: acquired.v1.Ledger.Document:input_type -> acquired.v1.DocumentRequest
+	38, // 31: acquired.v1.Ledger.Documents:input_type -> acquired.v1.DocumentsRequest
+	39, // 32: acquired.v1.Ledger.DocumentKeys:input_type -> acquired.v1.DocumentKeysRequest
+	40, // 33: acquired.v1.Ledger.Periods:input_type -> acquired.v1.PeriodsRequest
+	41, // 34: acquired.v1.Ledger.Journal:input_type -> acquired.v1.JournalRequest
+	42, // 35: acquired.v1.Ledger.Audit:input_type -> acquired.v1.AuditRequest
+	43, // 36: acquired.v1.Ledger.Verify:input_type -> acquired.v1.VerifyRequest
+	1,  // 37: acquired.v1.Ledger.CreateAsset:output_type -> acquired.v1.CreateAssetResponse
+	4,  // 38: acquired.v1.Ledger.OpenAccount:output_type -> acquired.v1.OpenAccountResponse
+	6,  // 39: acquired.v1.Ledger.ChangeAccount:output_type -> acquired.v1.ChangeAccountResponse
+	8,  // 40: acquired.v1.Ledger.CloseAccount:output_type -> acquired.v1.CloseAccountResponse
+	10, // 41: acquired.v1.Ledger.Transfer:output_type -> acquired.v1.TransferResponse
+	44, // 42: acquired.v1.Ledger.Op:output_type -> acquired.v1.OpResponse
+	15, // 43: acquired.v1.Ledger.ClosePeriod:output_type -> acquired.v1.ClosePeriodResponse
+	17, // 44: acquired.v1.Ledger.Lookup:output_type -> acquired.v1.LookupResponse
+	20, // 45: acquired.v1.Ledger.Account:output_type -> acquired.v1.AccountResponse
+	22, // 46: acquired.v1.Ledger.Accounts:output_type -> acquired.v1.AccountsResponse
+	24, // 47: acquired.v1.Ledger.Balance:output_type -> acquired.v1.BalanceResponse
+	26, // 48: acquired.v1.Ledger.RollUp:output_type -> acquired.v1.RollUpResponse
+	28, // 49: acquired.v1.Ledger.Statement:output_type -> acquired.v1.StatementResponse
+	31, // 50: acquired.v1.Ledger.TrialBalance:output_type -> acquired.v1.TrialBalanceResponse
+	45, // 51: acquired.v1.Ledger.Hold:output_type -> acquired.v1.HoldResponse
+	46, // 52: acquired.v1.Ledger.Holds:output_type -> acquired.v1.HoldsResponse
+	47, // 53: acquired.v1.Ledger.Document:output_type -> acquired.v1.DocumentResponse
+	48, // 54: acquired.v1.Ledger.Documents:output_type -> acquired.v1.DocumentsResponse
+	49, // 55: acquired.v1.Ledger.DocumentKeys:output_type -> acquired.v1.DocumentKeysResponse
+	50, // 56: acquired.v1.Ledger.Periods:output_type -> acquired.v1.PeriodsResponse
+	51, // 57: acquired.v1.Ledger.Journal:output_type -> acquired.v1.JournalResponse
+	52, // 58: acquired.v1.Ledger.Audit:output_type -> acquired.v1.AuditResponse
+	53, // 59: acquired.v1.Ledger.Verify:output_type -> acquired.v1.VerifyResponse
+	37, // [37:60] is the sub-list for method output_type
+	14, // [14:37] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_acquired_v1_ledger_proto_init() }
@@ -1360,13 +2617,17 @@ func file_acquired_v1_ledger_proto_init() {
 	if File_acquired_v1_ledger_proto != nil {
 		return
 	}
+	file_acquired_v1_ledger_document_proto_init()
+	file_acquired_v1_ledger_journal_proto_init()
+	file_acquired_v1_ledger_op_proto_init()
+	file_acquired_v1_ledger_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_v1_ledger_proto_rawDesc), len(file_acquired_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,13 +29,29 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Ledger_CreateAsset_FullMethodName  = "/acquired.v1.Ledger/CreateAsset"
-	Ledger_OpenAccount_FullMethodName  = "/acquired.v1.Ledger/OpenAccount"
-	Ledger_Transfer_FullMethodName     = "/acquired.v1.Ledger/Transfer"
-	Ledger_Lookup_FullMethodName       = "/acquired.v1.Ledger/Lookup"
-	Ledger_Balance_FullMethodName      = "/acquired.v1.Ledger/Balance"
-	Ledger_Statement_FullMethodName    = "/acquired.v1.Ledger/Statement"
-	Ledger_TrialBalance_FullMethodName = "/acquired.v1.Ledger/TrialBalance"
+	Ledger_CreateAsset_FullMethodName   = "/acquired.v1.Ledger/CreateAsset"
+	Ledger_OpenAccount_FullMethodName   = "/acquired.v1.Ledger/OpenAccount"
+	Ledger_ChangeAccount_FullMethodName = "/acquired.v1.Ledger/ChangeAccount"
+	Ledger_CloseAccount_FullMethodName  = "/acquired.v1.Ledger/CloseAccount"
+	Ledger_Transfer_FullMethodName      = "/acquired.v1.Ledger/Transfer"
+	Ledger_Op_FullMethodName            = "/acquired.v1.Ledger/Op"
+	Ledger_ClosePeriod_FullMethodName   = "/acquired.v1.Ledger/ClosePeriod"
+	Ledger_Lookup_FullMethodName        = "/acquired.v1.Ledger/Lookup"
+	Ledger_Account_FullMethodName       = "/acquired.v1.Ledger/Account"
+	Ledger_Accounts_FullMethodName      = "/acquired.v1.Ledger/Accounts"
+	Ledger_Balance_FullMethodName       = "/acquired.v1.Ledger/Balance"
+	Ledger_RollUp_FullMethodName        = "/acquired.v1.Ledger/RollUp"
+	Ledger_Statement_FullMethodName     = "/acquired.v1.Ledger/Statement"
+	Ledger_TrialBalance_FullMethodName  = "/acquired.v1.Ledger/TrialBalance"
+	Ledger_Hold_FullMethodName          = "/acquired.v1.Ledger/Hold"
+	Ledger_Holds_FullMethodName         = "/acquired.v1.Ledger/Holds"
+	Ledger_Document_FullMethodName      = "/acquired.v1.Ledger/Document"
+	Ledger_Documents_FullMethodName     = "/acquired.v1.Ledger/Documents"
+	Ledger_DocumentKeys_FullMethodName  = "/acquired.v1.Ledger/DocumentKeys"
+	Ledger_Periods_FullMethodName       = "/acquired.v1.Ledger/Periods"
+	Ledger_Journal_FullMethodName       = "/acquired.v1.Ledger/Journal"
+	Ledger_Audit_FullMethodName         = "/acquired.v1.Ledger/Audit"
+	Ledger_Verify_FullMethodName        = "/acquired.v1.Ledger/Verify"
 )
 
 // LedgerClient is the client API for Ledger service.
@@ -44,15 +60,47 @@ const (
 //
 // Ledger moves amounts between accounts. Amounts are decimal strings in the
 // unit of their asset ("12.50"); digits beyond the asset's scale are refused.
+// Times are nanoseconds since 1970; 0 is none.
 type LedgerClient interface {
 	CreateAsset(ctx context.Context, in *CreateAssetRequest, opts ...grpc.CallOption) (*CreateAssetResponse, error)
 	OpenAccount(ctx context.Context, in *OpenAccountRequest, opts ...grpc.CallOption) (*OpenAccountResponse, error)
+	// ChangeAccount sets what is given of an account's limits and particulars, and
+	// freezes or unfreezes it.
+	ChangeAccount(ctx context.Context, in *ChangeAccountRequest, opts ...grpc.CallOption) (*ChangeAccountResponse, error)
+	// CloseAccount ends an account that is empty. Its journal stays.
+	CloseAccount(ctx context.Context, in *CloseAccountRequest, opts ...grpc.CallOption) (*CloseAccountResponse, error)
 	// Transfer applies a list of transfers, all or none.
 	Transfer(ctx context.Context, in *TransferRequest, opts ...grpc.CallOption) (*TransferResponse, error)
+	// Op applies a list of steps, all or none.
+	Op(ctx context.Context, in *OpRequest, opts ...grpc.CallOption) (*OpResponse, error)
+	// ClosePeriod ends back-dating into the time up to an instant, for ever.
+	ClosePeriod(ctx context.Context, in *ClosePeriodRequest, opts ...grpc.CallOption) (*ClosePeriodResponse, error)
 	Lookup(ctx context.Context, in *LookupRequest, opts ...grpc.CallOption) (*LookupResponse, error)
+	Account(ctx context.Context, in *AccountRequest, opts ...grpc.CallOption) (*AccountResponse, error)
+	// Accounts lists the accounts at and below a path that the caller may Read.
+	Accounts(ctx context.Context, in *AccountsRequest, opts ...grpc.CallOption) (*AccountsResponse, error)
 	Balance(ctx context.Context, in *BalanceRequest, opts ...grpc.CallOption) (*BalanceResponse, error)
+	// RollUp sums the balances of all accounts at and below a path.
+	RollUp(ctx context.Context, in *RollUpRequest, opts ...grpc.CallOption) (*RollUpResponse, error)
 	Statement(ctx context.Context, in *StatementRequest, opts ...grpc.CallOption) (*StatementResponse, error)
 	TrialBalance(ctx context.Context, in *TrialBalanceRequest, opts ...grpc.CallOption) (*TrialBalanceResponse, error)
+	Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	// Holds lists the holds that reserve of an account or for it.
+	Holds(ctx context.Context, in *HoldsRequest, opts ...grpc.CallOption) (*HoldsResponse, error)
+	// Document gives a cheque, invoice, receipt, refund or exchange, signed.
+	Document(ctx context.Context, in *DocumentRequest, opts ...grpc.CallOption) (*DocumentResponse, error)
+	// Documents lists the documents that name an account.
+	Documents(ctx context.Context, in *DocumentsRequest, opts ...grpc.CallOption) (*DocumentsResponse, error)
+	// DocumentKeys gives the keys that documents are and were signed with.
+	DocumentKeys(ctx context.Context, in *DocumentKeysRequest, opts ...grpc.CallOption) (*DocumentKeysResponse, error)
+	Periods(ctx context.Context, in *PeriodsRequest, opts ...grpc.CallOption) (*PeriodsResponse, error)
+	// Journal gives the entries of the books in the order of the log.
+	Journal(ctx context.Context, in *JournalRequest, opts ...grpc.CallOption) (*JournalResponse, error)
+	// Audit gives who did what to money, and what was refused.
+	Audit(ctx context.Context, in *AuditRequest, opts ...grpc.CallOption) (*AuditResponse, error)
+	// Verify makes the node that is called work out everything again from its
+	// journal. It says how far it is, and in the last message what it found.
+	Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyResponse], error)
 }
 
 type ledgerClient struct {
@@ -83,10 +131,50 @@ func (c *ledgerClient) OpenAccount(ctx context.Context, in *OpenAccountRequest, 
 	return out, nil
 }
 
+func (c *ledgerClient) ChangeAccount(ctx context.Context, in *ChangeAccountRequest, opts ...grpc.CallOption) (*ChangeAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeAccountResponse)
+	err := c.cc.Invoke(ctx, Ledger_ChangeAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) CloseAccount(ctx context.Context, in *CloseAccountRequest, opts ...grpc.CallOption) (*CloseAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CloseAccountResponse)
+	err := c.cc.Invoke(ctx, Ledger_CloseAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *ledgerClient) Transfer(ctx context.Context, in *TransferRequest, opts ...grpc.CallOption) (*TransferResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TransferResponse)
 	err := c.cc.Invoke(ctx, Ledger_Transfer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Op(ctx context.Context, in *OpRequest, opts ...grpc.CallOption) (*OpResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OpResponse)
+	err := c.cc.Invoke(ctx, Ledger_Op_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) ClosePeriod(ctx context.Context, in *ClosePeriodRequest, opts ...grpc.CallOption) (*ClosePeriodResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClosePeriodResponse)
+	err := c.cc.Invoke(ctx, Ledger_ClosePeriod_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +191,40 @@ func (c *ledgerClient) Lookup(ctx context.Context, in *LookupRequest, opts ...gr
 	return out, nil
 }
 
+func (c *ledgerClient) Account(ctx context.Context, in *AccountRequest, opts ...grpc.CallOption) (*AccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AccountResponse)
+	err := c.cc.Invoke(ctx, Ledger_Account_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Accounts(ctx context.Context, in *AccountsRequest, opts ...grpc.CallOption) (*AccountsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AccountsResponse)
+	err := c.cc.Invoke(ctx, Ledger_Accounts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *ledgerClient) Balance(ctx context.Context, in *BalanceRequest, opts ...grpc.CallOption) (*BalanceResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BalanceResponse)
 	err := c.cc.Invoke(ctx, Ledger_Balance_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) RollUp(ctx context.Context, in *RollUpRequest, opts ...grpc.CallOption) (*RollUpResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RollUpResponse)
+	err := c.cc.Invoke(ctx, Ledger_RollUp_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -133,21 +251,152 @@ func (c *ledgerClient) TrialBalance(ctx context.Context, in *TrialBalanceRequest
 	return out, nil
 }
 
+func (c *ledgerClient) Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, Ledger_Hold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Holds(ctx context.Context, in *HoldsRequest, opts ...grpc.CallOption) (*HoldsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldsResponse)
+	err := c.cc.Invoke(ctx, Ledger_Holds_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Document(ctx context.Context, in *DocumentRequest, opts ...grpc.CallOption) (*DocumentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DocumentResponse)
+	err := c.cc.Invoke(ctx, Ledger_Document_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Documents(ctx context.Context, in *DocumentsRequest, opts ...grpc.CallOption) (*DocumentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DocumentsResponse)
+	err := c.cc.Invoke(ctx, Ledger_Documents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) DocumentKeys(ctx context.Context, in *DocumentKeysRequest, opts ...grpc.CallOption) (*DocumentKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DocumentKeysResponse)
+	err := c.cc.Invoke(ctx, Ledger_DocumentKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Periods(ctx context.Context, in *PeriodsRequest, opts ...grpc.CallOption) (*PeriodsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PeriodsResponse)
+	err := c.cc.Invoke(ctx, Ledger_Periods_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Journal(ctx context.Context, in *JournalRequest, opts ...grpc.CallOption) (*JournalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JournalResponse)
+	err := c.cc.Invoke(ctx, Ledger_Journal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Audit(ctx context.Context, in *AuditRequest, opts ...grpc.CallOption) (*AuditResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AuditResponse)
+	err := c.cc.Invoke(ctx, Ledger_Audit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Ledger_ServiceDesc.Streams[0], Ledger_Verify_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[VerifyRequest, VerifyResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Ledger_VerifyClient = grpc.ServerStreamingClient[VerifyResponse]
+
 // LedgerServer is the server API for Ledger service.
 // All implementations must embed UnimplementedLedgerServer
 // for forward compatibility.
 //
 // Ledger moves amounts between accounts. Amounts are decimal strings in the
 // unit of their asset ("12.50"); digits beyond the asset's scale are refused.
+// Times are nanoseconds since 1970; 0 is none.
 type LedgerServer interface {
 	CreateAsset(context.Context, *CreateAssetRequest) (*CreateAssetResponse, error)
 	OpenAccount(context.Context, *OpenAccountRequest) (*OpenAccountResponse, error)
+	// ChangeAccount sets what is given of an account's limits and particulars, and
+	// freezes or unfreezes it.
+	ChangeAccount(context.Context, *ChangeAccountRequest) (*ChangeAccountResponse, error)
+	// CloseAccount ends an account that is empty. Its journal stays.
+	CloseAccount(context.Context, *CloseAccountRequest) (*CloseAccountResponse, error)
 	// Transfer applies a list of transfers, all or none.
 	Transfer(context.Context, *TransferRequest) (*TransferResponse, error)
+	// Op applies a list of steps, all or none.
+	Op(context.Context, *OpRequest) (*OpResponse, error)
+	// ClosePeriod ends back-dating into the time up to an instant, for ever.
+	ClosePeriod(context.Context, *ClosePeriodRequest) (*ClosePeriodResponse, error)
 	Lookup(context.Context, *LookupRequest) (*LookupResponse, error)
+	Account(context.Context, *AccountRequest) (*AccountResponse, error)
+	// Accounts lists the accounts at and below a path that the caller may Read.
+	Accounts(context.Context, *AccountsRequest) (*AccountsResponse, error)
 	Balance(context.Context, *BalanceRequest) (*BalanceResponse, error)
+	// RollUp sums the balances of all accounts at and below a path.
+	RollUp(context.Context, *RollUpRequest) (*RollUpResponse, error)
 	Statement(context.Context, *StatementRequest) (*StatementResponse, error)
 	TrialBalance(context.Context, *TrialBalanceRequest) (*TrialBalanceResponse, error)
+	Hold(context.Context, *HoldRequest) (*HoldResponse, error)
+	// Holds lists the holds that reserve of an account or for it.
+	Holds(context.Context, *HoldsRequest) (*HoldsResponse, error)
+	// Document gives a cheque, invoice, receipt, refund or exchange, signed.
+	Document(context.Context, *DocumentRequest) (*DocumentResponse, error)
+	// Documents lists the documents that name an account.
+	Documents(context.Context, *DocumentsRequest) (*DocumentsResponse, error)
+	// DocumentKeys gives the keys that documents are and were signed with.
+	DocumentKeys(context.Context, *DocumentKeysRequest) (*DocumentKeysResponse, error)
+	Periods(context.Context, *PeriodsRequest) (*PeriodsResponse, error)
+	// Journal gives the entries of the books in the order of the log.
+	Journal(context.Context, *JournalRequest) (*JournalResponse, error)
+	// Audit gives who did what to money, and what was refused.
+	Audit(context.Context, *AuditRequest) (*AuditResponse, error)
+	// Verify makes the node that is called work out everything again from its
+	// journal. It says how far it is, and in the last message what it found.
+	Verify(*VerifyRequest, grpc.ServerStreamingServer[VerifyResponse]) error
 	mustEmbedUnimplementedLedgerServer()
 }
 
@@ -164,20 +413,68 @@ func (UnimplementedLedgerServer) CreateAsset(context.Context, *CreateAssetReques
 func (UnimplementedLedgerServer) OpenAccount(context.Context, *OpenAccountRequest) (*OpenAccountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method OpenAccount not implemented")
 }
+func (UnimplementedLedgerServer) ChangeAccount(context.Context, *ChangeAccountRequest) (*ChangeAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeAccount not implemented")
+}
+func (UnimplementedLedgerServer) CloseAccount(context.Context, *CloseAccountRequest) (*CloseAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CloseAccount not implemented")
+}
 func (UnimplementedLedgerServer) Transfer(context.Context, *TransferRequest) (*TransferResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Transfer not implemented")
+}
+func (UnimplementedLedgerServer) Op(context.Context, *OpRequest) (*OpResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Op not implemented")
+}
+func (UnimplementedLedgerServer) ClosePeriod(context.Context, *ClosePeriodRequest) (*ClosePeriodResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClosePeriod not implemented")
 }
 func (UnimplementedLedgerServer) Lookup(context.Context, *LookupRequest) (*LookupResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Lookup not implemented")
 }
+func (UnimplementedLedgerServer) Account(context.Context, *AccountRequest) (*AccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Account not implemented")
+}
+func (UnimplementedLedgerServer) Accounts(context.Context, *AccountsRequest) (*AccountsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Accounts not implemented")
+}
 func (UnimplementedLedgerServer) Balance(context.Context, *BalanceRequest) (*BalanceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Balance not implemented")
+}
+func (UnimplementedLedgerServer) RollUp(context.Context, *RollUpRequest) (*RollUpResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RollUp not implemented")
 }
 func (UnimplementedLedgerServer) Statement(context.Context, *StatementRequest) (*StatementResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Statement not implemented")
 }
 func (UnimplementedLedgerServer) TrialBalance(context.Context, *TrialBalanceRequest) (*TrialBalanceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TrialBalance not implemented")
+}
+func (UnimplementedLedgerServer) Hold(context.Context, *HoldRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hold not implemented")
+}
+func (UnimplementedLedgerServer) Holds(context.Context, *HoldsRequest) (*HoldsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Holds not implemented")
+}
+func (UnimplementedLedgerServer) Document(context.Context, *DocumentRequest) (*DocumentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Document not implemented")
+}
+func (UnimplementedLedgerServer) Documents(context.Context, *DocumentsRequest) (*DocumentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Documents not implemented")
+}
+func (UnimplementedLedgerServer) DocumentKeys(context.Context, *DocumentKeysRequest) (*DocumentKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DocumentKeys not implemented")
+}
+func (UnimplementedLedgerServer) Periods(context.Context, *PeriodsRequest) (*PeriodsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Periods not implemented")
+}
+func (UnimplementedLedgerServer) Journal(context.Context, *JournalRequest) (*JournalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Journal not implemented")
+}
+func (UnimplementedLedgerServer) Audit(context.Context, *AuditRequest) (*AuditResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Audit not implemented")
+}
+func (UnimplementedLedgerServer) Verify(*VerifyRequest, grpc.ServerStreamingServer[VerifyResponse]) error {
+	return status.Error(codes.Unimplemented, "method Verify not implemented")
 }
 func (UnimplementedLedgerServer) mustEmbedUnimplementedLedgerServer() {}
 func (UnimplementedLedgerServer) testEmbeddedByValue()                {}
@@ -236,6 +533,42 @@ func _Ledger_OpenAccount_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_ChangeAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).ChangeAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_ChangeAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).ChangeAccount(ctx, req.(*ChangeAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_CloseAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CloseAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).CloseAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_CloseAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).CloseAccount(ctx, req.(*CloseAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Ledger_Transfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TransferRequest)
 	if err := dec(in); err != nil {
@@ -250,6 +583,42 @@ func _Ledger_Transfer_Handler(srv interface{}, ctx context.Context, dec func(int
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LedgerServer).Transfer(ctx, req.(*TransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Op_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OpRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Op(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Op_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Op(ctx, req.(*OpRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_ClosePeriod_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClosePeriodRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).ClosePeriod(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_ClosePeriod_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).ClosePeriod(ctx, req.(*ClosePeriodRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -272,6 +641,42 @@ func _Ledger_Lookup_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_Account_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Account(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Account_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Account(ctx, req.(*AccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Accounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AccountsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Accounts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Accounts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Accounts(ctx, req.(*AccountsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Ledger_Balance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(BalanceRequest)
 	if err := dec(in); err != nil {
@@ -286,6 +691,24 @@ func _Ledger_Balance_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LedgerServer).Balance(ctx, req.(*BalanceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_RollUp_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RollUpRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).RollUp(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_RollUp_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).RollUp(ctx, req.(*RollUpRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -326,6 +749,161 @@ func _Ledger_TrialBalance_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Ledger_Hold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Hold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Hold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Hold(ctx, req.(*HoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Holds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Holds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Holds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Holds(ctx, req.(*HoldsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Document_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DocumentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Document(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Document_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Document(ctx, req.(*DocumentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Documents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DocumentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Documents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Documents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Documents(ctx, req.(*DocumentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_DocumentKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DocumentKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).DocumentKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_DocumentKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).DocumentKeys(ctx, req.(*DocumentKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Periods_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PeriodsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Periods(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Periods_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Periods(ctx, req.(*PeriodsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Journal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JournalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Journal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Journal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Journal(ctx, req.(*JournalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Audit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).Audit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_Audit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).Audit(ctx, req.(*AuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_Verify_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(VerifyRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LedgerServer).Verify(m, &grpc.GenericServerStream[VerifyRequest, VerifyResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Ledger_VerifyServer = grpc.ServerStreamingServer[VerifyResponse]
+
 // Ledger_ServiceDesc is the grpc.ServiceDesc for Ledger service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -342,16 +920,44 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Ledger_OpenAccount_Handler,
 		},
 		{
+			MethodName: "ChangeAccount",
+			Handler:    _Ledger_ChangeAccount_Handler,
+		},
+		{
+			MethodName: "CloseAccount",
+			Handler:    _Ledger_CloseAccount_Handler,
+		},
+		{
 			MethodName: "Transfer",
 			Handler:    _Ledger_Transfer_Handler,
+		},
+		{
+			MethodName: "Op",
+			Handler:    _Ledger_Op_Handler,
+		},
+		{
+			MethodName: "ClosePeriod",
+			Handler:    _Ledger_ClosePeriod_Handler,
 		},
 		{
 			MethodName: "Lookup",
 			Handler:    _Ledger_Lookup_Handler,
 		},
 		{
+			MethodName: "Account",
+			Handler:    _Ledger_Account_Handler,
+		},
+		{
+			MethodName: "Accounts",
+			Handler:    _Ledger_Accounts_Handler,
+		},
+		{
 			MethodName: "Balance",
 			Handler:    _Ledger_Balance_Handler,
+		},
+		{
+			MethodName: "RollUp",
+			Handler:    _Ledger_RollUp_Handler,
 		},
 		{
 			MethodName: "Statement",
@@ -361,7 +967,45 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "TrialBalance",
 			Handler:    _Ledger_TrialBalance_Handler,
 		},
+		{
+			MethodName: "Hold",
+			Handler:    _Ledger_Hold_Handler,
+		},
+		{
+			MethodName: "Holds",
+			Handler:    _Ledger_Holds_Handler,
+		},
+		{
+			MethodName: "Document",
+			Handler:    _Ledger_Document_Handler,
+		},
+		{
+			MethodName: "Documents",
+			Handler:    _Ledger_Documents_Handler,
+		},
+		{
+			MethodName: "DocumentKeys",
+			Handler:    _Ledger_DocumentKeys_Handler,
+		},
+		{
+			MethodName: "Periods",
+			Handler:    _Ledger_Periods_Handler,
+		},
+		{
+			MethodName: "Journal",
+			Handler:    _Ledger_Journal_Handler,
+		},
+		{
+			MethodName: "Audit",
+			Handler:    _Ledger_Audit_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Verify",
+			Handler:       _Ledger_Verify_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "acquired/v1/ledger.proto",
 }

@@ -871,6 +871,105 @@ func (*PutSigningKeyResponse) Descriptor() ([]byte, []int) {
 	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{13}
 }
 
+// PutDocumentKeyRequest adds a key that signs documents from then on.
+type PutDocumentKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The public key, in the format of a verifier key of a signed note.
+	Verifier string `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	// The private key, sealed under the root key.
+	Sealed        []byte `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	RootKey       string `protobuf:"bytes,3,opt,name=root_key,json=rootKey,proto3" json:"root_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutDocumentKeyRequest) Reset() {
+	*x = PutDocumentKeyRequest{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutDocumentKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutDocumentKeyRequest) ProtoMessage() {}
+
+func (x *PutDocumentKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutDocumentKeyRequest.ProtoReflect.Descriptor instead.
+func (*PutDocumentKeyRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PutDocumentKeyRequest) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+func (x *PutDocumentKeyRequest) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *PutDocumentKeyRequest) GetRootKey() string {
+	if x != nil {
+		return x.RootKey
+	}
+	return ""
+}
+
+type PutDocumentKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutDocumentKeyResponse) Reset() {
+	*x = PutDocumentKeyResponse{}
+	mi := &file_acquired_state_v1_log_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutDocumentKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutDocumentKeyResponse) ProtoMessage() {}
+
+func (x *PutDocumentKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_state_v1_log_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutDocumentKeyResponse.ProtoReflect.Descriptor instead.
+func (*PutDocumentKeyResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{15}
+}
+
 // RecordIssuerRequest is PutIssuerRequest as a node checked it: a secret is
 // sealed.
 type RecordIssuerRequest struct {
@@ -886,7 +985,7 @@ type RecordIssuerRequest struct {
 
 func (x *RecordIssuerRequest) Reset() {
 	*x = RecordIssuerRequest{}
-	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	mi := &file_acquired_state_v1_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +997,7 @@ func (x *RecordIssuerRequest) String() string {
 func (*RecordIssuerRequest) ProtoMessage() {}
 
 func (x *RecordIssuerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_acquired_state_v1_log_proto_msgTypes[14]
+	mi := &file_acquired_state_v1_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1010,7 @@ func (x *RecordIssuerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordIssuerRequest.ProtoReflect.Descriptor instead.
 func (*RecordIssuerRequest) Descriptor() ([]byte, []int) {
-	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{14}
+	return file_acquired_state_v1_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RecordIssuerRequest) GetIssuer() *v1.Issuer {
@@ -995,7 +1094,12 @@ const file_acquired_state_v1_log_proto_rawDesc = "" +
 	"\broot_key\x18\x04 \x01(\tR\arootKey\x12*\n" +
 	"\x11active_unix_nanos\x18\x05 \x01(\x03R\x0factiveUnixNanos\x12,\n" +
 	"\x12expires_unix_nanos\x18\x06 \x01(\x03R\x10expiresUnixNanos\"\x17\n" +
-	"\x15PutSigningKeyResponse\"q\n" +
+	"\x15PutSigningKeyResponse\"f\n" +
+	"\x15PutDocumentKeyRequest\x12\x1a\n" +
+	"\bverifier\x18\x01 \x01(\tR\bverifier\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\x12\x19\n" +
+	"\broot_key\x18\x03 \x01(\tR\arootKey\"\x18\n" +
+	"\x16PutDocumentKeyResponse\"q\n" +
 	"\x13RecordIssuerRequest\x12+\n" +
 	"\x06issuer\x18\x01 \x01(\v2\x13.acquired.v1.IssuerR\x06issuer\x12\x12\n" +
 	"\x04keys\x18\x02 \x01(\fR\x04keys\x12\x19\n" +
@@ -1013,31 +1117,33 @@ func file_acquired_state_v1_log_proto_rawDescGZIP() []byte {
 	return file_acquired_state_v1_log_proto_rawDescData
 }
 
-var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_acquired_state_v1_log_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_acquired_state_v1_log_proto_goTypes = []any{
-	(*Entry)(nil),                 // 0: acquired.state.v1.Entry
-	(*Command)(nil),               // 1: acquired.state.v1.Command
-	(*Caller)(nil),                // 2: acquired.state.v1.Caller
-	(*Actor)(nil),                 // 3: acquired.state.v1.Actor
-	(*Fault)(nil),                 // 4: acquired.state.v1.Fault
-	(*Detail)(nil),                // 5: acquired.state.v1.Detail
-	(*TickRequest)(nil),           // 6: acquired.state.v1.TickRequest
-	(*TickResponse)(nil),          // 7: acquired.state.v1.TickResponse
-	(*RaiseFormatRequest)(nil),    // 8: acquired.state.v1.RaiseFormatRequest
-	(*RaiseFormatResponse)(nil),   // 9: acquired.state.v1.RaiseFormatResponse
-	(*PutRootKeyRequest)(nil),     // 10: acquired.state.v1.PutRootKeyRequest
-	(*PutRootKeyResponse)(nil),    // 11: acquired.state.v1.PutRootKeyResponse
-	(*PutSigningKeyRequest)(nil),  // 12: acquired.state.v1.PutSigningKeyRequest
-	(*PutSigningKeyResponse)(nil), // 13: acquired.state.v1.PutSigningKeyResponse
-	(*RecordIssuerRequest)(nil),   // 14: acquired.state.v1.RecordIssuerRequest
-	(*v1.Issuer)(nil),             // 15: acquired.v1.Issuer
+	(*Entry)(nil),                  // 0: acquired.state.v1.Entry
+	(*Command)(nil),                // 1: acquired.state.v1.Command
+	(*Caller)(nil),                 // 2: acquired.state.v1.Caller
+	(*Actor)(nil),                  // 3: acquired.state.v1.Actor
+	(*Fault)(nil),                  // 4: acquired.state.v1.Fault
+	(*Detail)(nil),                 // 5: acquired.state.v1.Detail
+	(*TickRequest)(nil),            // 6: acquired.state.v1.TickRequest
+	(*TickResponse)(nil),           // 7: acquired.state.v1.TickResponse
+	(*RaiseFormatRequest)(nil),     // 8: acquired.state.v1.RaiseFormatRequest
+	(*RaiseFormatResponse)(nil),    // 9: acquired.state.v1.RaiseFormatResponse
+	(*PutRootKeyRequest)(nil),      // 10: acquired.state.v1.PutRootKeyRequest
+	(*PutRootKeyResponse)(nil),     // 11: acquired.state.v1.PutRootKeyResponse
+	(*PutSigningKeyRequest)(nil),   // 12: acquired.state.v1.PutSigningKeyRequest
+	(*PutSigningKeyResponse)(nil),  // 13: acquired.state.v1.PutSigningKeyResponse
+	(*PutDocumentKeyRequest)(nil),  // 14: acquired.state.v1.PutDocumentKeyRequest
+	(*PutDocumentKeyResponse)(nil), // 15: acquired.state.v1.PutDocumentKeyResponse
+	(*RecordIssuerRequest)(nil),    // 16: acquired.state.v1.RecordIssuerRequest
+	(*v1.Issuer)(nil),              // 17: acquired.v1.Issuer
 }
 var file_acquired_state_v1_log_proto_depIdxs = []int32{
 	1,  // 0: acquired.state.v1.Entry.commands:type_name -> acquired.state.v1.Command
 	2,  // 1: acquired.state.v1.Command.caller:type_name -> acquired.state.v1.Caller
 	3,  // 2: acquired.state.v1.Caller.actors:type_name -> acquired.state.v1.Actor
 	5,  // 3: acquired.state.v1.Fault.details:type_name -> acquired.state.v1.Detail
-	15, // 4: acquired.state.v1.RecordIssuerRequest.issuer:type_name -> acquired.v1.Issuer
+	17, // 4: acquired.state.v1.RecordIssuerRequest.issuer:type_name -> acquired.v1.Issuer
 	5,  // [5:5] is the sub-list for method output_type
 	5,  // [5:5] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
@@ -1056,7 +1162,7 @@ func file_acquired_state_v1_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_state_v1_log_proto_rawDesc), len(file_acquired_state_v1_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

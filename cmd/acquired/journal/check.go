@@ -1,0 +1,187 @@
+package journal
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"acquired/fsm/ledger"
+	"acquired/fsm/path"
+)
+
+// What the ledger takes.
+var (
+	assetCode   = regexp.MustCompile(`^[A-Z][A-Z0-9-]{0,15}$`)
+	stepID      = regexp.MustCompile(`^[A-Za-z0-9._~:/@+-]{1,128}$`)
+	metadataKey = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+)
+
+func (l *assetLine) check() error {
+	if err := checkAsset("code", l.Code); err != nil {
+		return err
+	}
+	if l.Scale > ledger.MaxScale {
+		return fmt.Errorf("scale: must be 0 to %d, not %d", ledger.MaxScale, l.Scale)
+	}
+	return nil
+}
+
+func (l *accountLine) check() error {
+	return first(
+		checkAccount("path", l.Path),
+		checkAsset("asset", l.Asset),
+		checkOneOf("kind", l.Kind, "", "normal", "ephemeral", "transient"),
+		checkOneOf("state", l.State, "", "open", "frozen", "closed"),
+		checkLimit("overdraft", l.Overdraft, ledger.Unlimited),
+		checkLimit("ceiling", l.Ceiling, ""),
+		checkOwner(l.Owner),
+		checkMetadata(l.Metadata),
+	)
+}
+
+func (l *entryLine) check() error {
+	if _, known := posting[l.Kind]; !known {
+		return fmt.Errorf("kind: %q is none of a journal's", shortened(l.Kind))
+	}
+	if l.Index == 0 {
+		return fmt.Errorf("index: is missing or 0")
+	}
+	if l.Debit == l.Credit {
+		return fmt.Errorf("credit: is the debit too, %q", shortened(l.Credit))
+	}
+	return first(
+		checkID("id", l.ID),
+		checkAccount("debit", l.Debit),
+		checkAccount("credit", l.Credit),
+		checkAsset("asset", l.Asset),
+		checkAmount("amount", l.Amount),
+		checkReference("hold", l.Hold),
+		checkReference("document", l.Document),
+		checkReference("of", l.Of),
+		checkText("description", l.Description, ledger.MaxDescription),
+	)
+}
+
+// first gives the first error that there is.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAsset(field, code string) error {
+	if !assetCode.MatchString(code) {
+		return fmt.Errorf("%s: %q is not 1 to %d of A-Z, 0-9 and -, beginning with a letter", field, shortened(code), ledger.MaxAssetCode)
+	}
+	return nil
+}
+
+func checkID(field, id string) error {
+	if !stepID.MatchString(id) {
+		return fmt.Errorf("%s: %q is not 1 to %d bytes of A-Z a-z 0-9 and ._~:/@+-", field, shortened(id), ledger.MaxTransferID)
+	}
+	return nil
+}
+
+func checkReference(field, id string) error {
+	if id == "" {
+		return nil
+	}
+	return checkID(field, id)
+}
+
+// checkAccount takes only the one way to spell a path: accounts are told apart
+// by it.
+func checkAccount(field, account string) error {
+	p, err := path.Parse(account)
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	if !ledger.Accounts.Covers(p) || p == ledger.Accounts || string(p) != account {
+		return fmt.Errorf("%s: %q is no path below %s", field, shortened(account), ledger.Accounts)
+	}
+	return nil
+}
+
+func checkOwner(owner string) error {
+	if owner == "" {
+		return nil
+	}
+	if _, err := path.Parse(owner); err != nil {
+		return fmt.Errorf("owner: %w", err)
+	}
+	return nil
+}
+
+func checkAmount(field, amount string) error {
+	scale := ScaleOf(amount)
+	if scale > ledger.MaxScale {
+		return fmt.Errorf("%s: %q has more than %d digits after the point", field, shortened(amount), ledger.MaxScale)
+	}
+	if _, err := ledger.ParseAmount(amount, uint8(scale)); err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return nil
+}
+
+// checkLimit takes an amount, nothing, or a word in place of one.
+func checkLimit(field, limit, word string) error {
+	if limit == "" || limit == word {
+		return nil
+	}
+	return checkAmount(field, limit)
+}
+
+func checkOneOf(field, value string, allowed ...string) error {
+	for _, one := range allowed {
+		if value == one {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: must be one of %q, not %q", field, allowed[1:], shortened(value))
+}
+
+func checkMetadata(metadata map[string]string) error {
+	if len(metadata) > ledger.MaxMetadata {
+		return fmt.Errorf("metadata: has %d keys, at most %d are allowed", len(metadata), ledger.MaxMetadata)
+	}
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		if !metadataKey.MatchString(key) {
+			return fmt.Errorf("metadata: the key %q is not 1 to %d bytes of a-z 0-9 and ._-", shortened(key), ledger.MaxMetadataKey)
+		}
+		if err := checkText("metadata "+key, metadata[key], ledger.MaxMetadataValue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkText(field, text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("%s: is %d bytes long, at most %d are allowed", field, len(text), most)
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("%s: %q has a control character", field, shortened(text))
+	}
+	return nil
+}
+
+// parseTime reads what formatTime spells.
+func parseTime(field, text string) (int64, error) {
+	instant, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %q is no time like 2026-11-22T15:04:05.123456789Z", field, shortened(text))
+	}
+	nanos := instant.UnixNano()
+	if !time.Unix(0, nanos).Equal(instant) {
+		return 0, fmt.Errorf("%s: %s is too far from 1970", field, shortened(text))
+	}
+	return nanos, nil
+}

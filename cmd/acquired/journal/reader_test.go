@@ -1,0 +1,224 @@
+package journal
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+	"pgregory.net/rapid"
+
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// readAll gives the lines of a file.
+func readAll(text string) (lines []Line, err error) {
+	r := NewReader(strings.NewReader(text), "f.jsonl")
+	for {
+		line, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, line)
+	}
+}
+
+// write gives what line was read from.
+func (l Line) write(f Format) []byte {
+	switch {
+	case l.Asset != nil:
+		return f.AppendAsset(nil, *l.Asset)
+	case l.Account != nil:
+		return f.AppendAccount(nil, *l.Account)
+	}
+	return f.AppendEntry(nil, l.Entry)
+}
+
+func TestReadsWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := randomBooks(5).Draw(t, "books")
+		for _, e := range b.entries {
+			e.Description = oneLine(e.Description)
+		}
+		account := Account{
+			Path: "/account/a", Asset: "USD", Kind: "normal", State: "frozen", Overdraft: "unlimited", Ceiling: "1.00",
+			HoldOverdraft: true, Owner: "/user/a", Metadata: map[string]string{"k": oneLine(descriptions.Draw(t, "value"))},
+		}
+		text := lines{}.AppendAccount(b.render(lines{}), account)
+		read, err := readAll(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var assets []Asset
+		var entries []*pb.JournalEntry
+		var accounts []Account
+		for _, line := range read {
+			switch {
+			case line.Asset != nil:
+				assets = append(assets, *line.Asset)
+			case line.Account != nil:
+				accounts = append(accounts, *line.Account)
+			default:
+				entries = append(entries, line.Entry)
+			}
+		}
+		if diff := cmp.Diff(b.assets, assets); diff != "" {
+			t.Fatalf("assets differ (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(b.entries, entries, protocmp.Transform()); diff != "" {
+			t.Fatalf("entries differ (-want +got):\n%s", diff)
+		}
+		if len(accounts) != 2*len(entries)+1 {
+			t.Fatalf("got %d accounts of %d entries, want two each and one", len(accounts), len(entries))
+		}
+		if diff := cmp.Diff(account, accounts[len(accounts)-1]); diff != "" {
+			t.Fatalf("the account differs (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestReaderNumbersLines(t *testing.T) {
+	t.Parallel()
+	read, err := readAll("\r\n" + `{"type":"asset","code":"USD","scale":2}` + "\r\n  \n" + `{"type":"account","path":"/account/a","asset":"USD"}`)
+	if err != nil || len(read) != 2 || read[0].Number != 2 || read[1].Number != 4 {
+		t.Errorf("got %v, %v, want lines 2 and 4", read, err)
+	}
+}
+
+func TestReaderRefuses(t *testing.T) {
+	t.Parallel()
+	good := string(lines{}.AppendEntry(nil, entry()))
+	if _, err := readAll(good); err != nil {
+		t.Fatal(err)
+	}
+	entryWith := func(old, new string) string {
+		changed := strings.Replace(good, old, new, 1)
+		if changed == good {
+			t.Fatalf("%s is not in %s", old, good)
+		}
+		return changed
+	}
+	accountWith := func(field string) string {
+		return `{"type":"account","path":"/account/a","asset":"USD",` + field + `}`
+	}
+	for _, test := range []struct{ name, line, says string }{
+		{"no JSON", `type`, "invalid character"},
+		{"half a line", good[:40], "unexpected end of JSON input"},
+		{"a list", `[]`, "a line is an object, not array"},
+		{"two values", strings.TrimSpace(good) + "{}", "invalid character '{'"},
+		{"no type", `{}`, `type: must be asset, account or entry, not ""`},
+		{"other type", `{"type":"cheque"}`, `not "cheque"`},
+		{"a field more", entryWith(`"counter"`, `"count"`), `unknown field "count"`},
+		{"text for a number", entryWith(`"index":12`, `"index":"12"`), "index: string is not"},
+		{"a negative number", entryWith(`"part":1`, `"part":-1`), "part: number -1 is not"},
+		{"no index", entryWith(`"index":12,`, ``), "index: is missing or 0"},
+		{"no id", entryWith(`"run-7"`, `""`), `id: "" is not`},
+		{"an id with a space", entryWith(`"run-7"`, `"run 7"`), `id: "run 7" is not`},
+		{"a long id", entryWith(`"run-7"`, `"`+strings.Repeat("x", 129)+`"`), "id: "},
+		{"a kind of no journal", entryWith(`"capture"`, `"gift"`), `kind: "gift" is none`},
+		{"no path", entryWith(`"/account/centre"`, `"centre"`), "credit: path"},
+		{"a path elsewhere", entryWith(`"/account/centre"`, `"/user/centre"`), "credit: "},
+		{"a path with a slash at the end", entryWith(`"/account/centre"`, `"/account/centre/"`), "credit: "},
+		{"one account", entryWith(`"/account/centre"`, `"/account/lab/ann"`), "credit: is the debit too"},
+		{"no asset", entryWith(`"asset":"CORE-HOUR"`, `"asset":"core-hour"`), `asset: "core-hour" is not`},
+		{"a negative amount", entryWith(`"12.50"`, `"-12.50"`), "amount: "},
+		{"a number for an amount", entryWith(`"12.50"`, `12.50`), "amount: number is not"},
+		{"too many digits", entryWith(`"12.50"`, `"0.`+strings.Repeat("1", 19)+`"`), "amount: "},
+		{"too much", entryWith(`"12.50"`, `"`+strings.Repeat("9", 39)+`"`), "overflows"},
+		{"no time", entryWith(`"2026-11-22T14:38:41.123456789Z"`, `"yesterday"`), `time: "yesterday" is no time`},
+		{"a time too early", entryWith(`"2026-11-21T14:38:41.123456789Z"`, `"1492-10-12T00:00:00Z"`), "effective: "},
+		{"a wrong hold", entryWith(`"hold-7"`, `"#"`), "hold: "},
+		{"a long description", entryWith(`a run`, strings.Repeat("x", 257)), "description: is 266 bytes long"},
+		{"a description of two lines", entryWith(`a run`, `a\nrun`), "description: "},
+		{"a scale too large", `{"type":"asset","code":"USD","scale":19}`, "scale: must be 0 to 18, not 19"},
+		{"a code in small letters", `{"type":"asset","code":"usd","scale":2}`, `code: "usd"`},
+		{"an account of no asset", `{"type":"account","path":"/account/a"}`, `asset: ""`},
+		{"the folder of accounts", `{"type":"account","path":"/account","asset":"USD"}`, "path: "},
+		{"another kind", accountWith(`"kind":"secret"`), "kind: must be one of"},
+		{"another state", accountWith(`"state":"gone"`), "state: must be one of"},
+		{"a negative limit", accountWith(`"overdraft":"-1"`), "overdraft: "},
+		{"a word for a ceiling", accountWith(`"ceiling":"unlimited"`), "ceiling: "},
+		{"an owner who is no path", accountWith(`"owner":"ann"`), "owner: "},
+		{"a value of two lines", accountWith(`"metadata":{"a":"\n"}`), "metadata a: "},
+		{"a key in capitals", accountWith(`"metadata":{"A":"x"}`), "metadata: "},
+		{"a long value", accountWith(`"metadata":{"a":"` + strings.Repeat("x", 513) + `"}`), "metadata a: is 513 bytes long"},
+		{"a line without end", strings.Repeat("x", MaxLine+1), "is longer than 131072 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := readAll(good + "\n" + test.line)
+			if !errors.Is(err, fault.Invalid) || !strings.HasPrefix(err.Error(), "f.jsonl, line 3: ") || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want an invalid fault of f.jsonl, line 3, that says %q", err, test.says)
+			}
+			if err != nil && len(err.Error()) > 300 {
+				t.Errorf("the message has %d bytes, want at most 300", len(err.Error()))
+			}
+		})
+	}
+}
+
+// FuzzReadJournal reads anything. What is read is written and read again, and is
+// as it was; and in no other format does it break out of its place.
+func FuzzReadJournal(f *testing.F) {
+	f.Add(string(lines{}.AppendEntry(nil, entry())))
+	f.Add(`{"type":"asset","code":"USD","scale":18}` + "\n\n" + `{"type":"account","path":"/account/a","asset":"USD","metadata":{"a":"b"}}`)
+	f.Add(`{"type":"entry","index":1,"time":"1970-01-01T00:00:00+01:00","effective":"1677-09-21T00:12:43.145224192Z","kind":"hold","id":"@","debit":"/account/-","credit":"/account/+","asset":"A","amount":"0","description":"\u2028;\n(\ud800"}`)
+	f.Add(`{"type":"account","path":"/account/a","asset":"A","overdraft":"unlimited","ceiling":"0.5","kind":"transient","state":"closed","owner":"/user/a"}`)
+	f.Add(`{"TYPE":"asset","type":"entry","type":"asset","code":"A"}` + "\r\n[")
+	f.Fuzz(func(t *testing.T, text string) {
+		read, err := readAll(text)
+		if err != nil && !errors.Is(err, fault.Invalid) {
+			t.Fatalf("got %v, want an invalid fault", err)
+		}
+		for _, line := range read {
+			again, err := readAll(string(line.write(lines{})))
+			if err != nil || len(again) != 1 {
+				t.Fatalf("%+v: read again: got %v, %v", line, again, err)
+			}
+			again[0].Number = line.Number
+			if diff := cmp.Diff(line, again[0], protocmp.Transform()); diff != "" {
+				t.Fatalf("read again it differs (-first +again):\n%s", diff)
+			}
+			if line.Entry == nil {
+				continue
+			}
+			if records, err := readTable(line.write(table{})); err != nil || len(records) != 1 {
+				t.Fatalf("as a table: got %q, %v", records, err)
+			}
+			checkTransaction(t, line.Entry, string(line.write(transactions{})))
+		}
+	})
+}
+
+// checkTransaction finds lines that stand where only the entry could have put
+// them.
+func checkTransaction(t *testing.T, e *pb.JournalEntry, text string) {
+	t.Helper()
+	postings := 0
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n\n"), "\n") {
+		switch {
+		case strings.ContainsAny(line, "\r\v\f\t\u0085\u2028\u2029"):
+			t.Fatalf("line %d breaks: %q", i, line)
+		case i == 0 && Posts(e) && !strings.Contains(line, " * ("+e.Id+")"), i == 0 && !Posts(e) && !strings.HasPrefix(line, "; "):
+			t.Fatalf("the first line is %q", line)
+		case i == 0:
+			if _, behind, _ := strings.Cut(line, ")"); Posts(e) && strings.Contains(behind, ";") {
+				t.Fatalf("the description ends early: %q", line)
+			}
+		case strings.HasPrefix(line, "    account:"):
+			postings++
+		case !strings.HasPrefix(line, "    ; "):
+			t.Fatalf("line %d is neither a tag nor a posting: %q", i, line)
+		}
+	}
+	if want := map[bool]int{true: 2}[Posts(e)]; postings != want {
+		t.Fatalf("got %d postings, want %d:\n%s", postings, want, text)
+	}
+}

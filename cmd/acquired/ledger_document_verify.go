@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"acquired/client"
+)
+
+// verifiedDocument is what a cluster signed.
+type verifiedDocument struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	// Signer is the cluster, Hash that of the terms.
+	Signer string          `json:"signer"`
+	Hash   string          `json:"hash"`
+	Fields []documentField `json:"fields"`
+}
+
+type documentField struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+func describeVerified(d *client.Document) verifiedDocument {
+	return verifiedDocument{d.ID, d.Type, d.Signer, d.Hash, described(d.Fields, func(f client.DocumentField) documentField {
+		return documentField(f)
+	})}
+}
+
+func (d verifiedDocument) table(w io.Writer) {
+	fmt.Fprintf(w, "%s signed this %s:\n\n", d.Signer, d.Type)
+	for _, f := range d.Fields {
+		row(w, f.Key, f.readable())
+	}
+	row(w, "hash", d.Hash)
+}
+
+// instantFields are in nanoseconds since 1970.
+var instantFields = []string{"time", "effective", "expires", "due"}
+
+// readable is the value as people read it.
+func (f documentField) readable() string {
+	if !slices.Contains(instantFields, f.Key) {
+		return printable(f.Value)
+	}
+	nanos, err := strconv.ParseInt(f.Value, 10, 64)
+	if err != nil {
+		return printable(f.Value)
+	}
+	return formatNanos(nanos)
+}
+
+// keysFlag are the keys that a document is verified with.
+type keysFlag struct{ keys []string }
+
+func (k *keysFlag) register(flags *pflag.FlagSet, unless string) {
+	flags.StringArrayVar(&k.keys, "key", nil, "a key of acquired ledger document keys, or a file of them, one a line; may be repeated"+unless)
+}
+
+// verifiers gives the keys. A key has two "+", in which the name of a file may
+// not look like one: "./" before it makes it none.
+func (k *keysFlag) verifiers(in io.Reader) (verifiers []string, err error) {
+	for _, key := range k.keys {
+		if strings.Count(key, "+") >= 2 && !strings.HasPrefix(key, ".") && !strings.HasPrefix(key, "/") {
+			verifiers = append(verifiers, key)
+			continue
+		}
+		content, err := readInput(in, key)
+		if err != nil {
+			return nil, err
+		}
+		before := len(verifiers)
+		for line := range strings.Lines(string(content)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				verifiers = append(verifiers, line)
+			}
+		}
+		if len(verifiers) == before {
+			return nil, usage("%s has no keys", key)
+		}
+	}
+	return verifiers, nil
+}
+
+// open verifies and reads a signed document of the type. Without a key nothing
+// is verified.
+func (k *keysFlag) open(in io.Reader, kind, name string) (*client.Document, error) {
+	verifiers, err := k.verifiers(in)
+	if err != nil {
+		return nil, err
+	}
+	content, err := readInput(in, name)
+	if err != nil {
+		return nil, err
+	}
+	read := client.ReadDocument
+	if len(verifiers) > 0 {
+		read = func(signed []byte) (*client.Document, error) { return client.OpenDocument(signed, verifiers...) }
+	}
+	d, err := read(content)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", name, err), "acquired ledger document keys lists the keys of a cluster")
+	}
+	return d, checkType(kind, name, d.Type)
+}
+
+// noteFlags say which document is meant: a file with it, or an id and the hash.
+type noteFlags struct {
+	keys keysFlag
+	hash string
+}
+
+func (n *noteFlags) register(flags *pflag.FlagSet) {
+	n.keys.register(flags, " (default: the file is not verified)")
+	flags.StringVar(&n.hash, "hash", "", "hash of the document, 64 hexadecimal digits: FILE is its id then, not a file (default: that of FILE)")
+}
+
+// document gives the document of the argument; with --hash only its id and hash.
+func (n *noteFlags) document(cmd *cobra.Command, kind, argument string) (*client.Document, error) {
+	switch {
+	case n.hash == "":
+		return n.keys.open(cmd.InOrStdin(), kind, argument)
+	case len(n.keys.keys) > 0:
+		return nil, usage("--hash and --key do not go together: without a file nothing is verified")
+	}
+	return &client.Document{ID: argument, Hash: n.hash}, nil
+}
+
+// verifyDocumentCommand is the verb verify of the noun for a type of documents.
+func verifyDocumentCommand(g *globals, kind string) *cobra.Command {
+	var keys keysFlag
+	cmd := &cobra.Command{
+		Use:   "verify FILE --key KEY",
+		Short: "Verify a signed " + kind + " and print what was signed; needs no cluster",
+		Long: fmt.Sprintf(`verify checks that one of the keys signed the %s in FILE, as it is; "-" is
+standard input. It ends with status 1 if not. It calls nobody: where the %[1]s
+stands now, only the cluster knows.`, kind),
+		Example: fmt.Sprintf("  acquired ledger %s verify FILE --key keys", kind),
+		Args:    arguments(1, 1, "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := keys.open(cmd.InOrStdin(), kind, args[0])
+			if err != nil {
+				return err
+			}
+			return g.output.show(cmd.OutOrStdout(), describeVerified(d))
+		},
+	}
+	keys.register(cmd.Flags(), "")
+	requireFlag(cmd, "key")
+	return cmd
+}

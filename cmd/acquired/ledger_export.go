@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"acquired/client"
+	"acquired/cmd/acquired/journal"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+const (
+	// exportPage is how many entries are asked for, and held, at a time.
+	exportPage = 5000
+	// accountCalls is how many accounts are asked for at a time.
+	accountCalls = 8
+)
+
+// exportFlags say what of the journal goes where, in which form.
+type exportFlags struct {
+	request pb.JournalRequest
+	format  string
+	file    string
+}
+
+func ledgerExportCommand(g *globals) *cobra.Command {
+	flags := exportFlags{format: journal.Names[0]}
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the journal: every entry of the books, in the order of the log",
+		Long: `export writes the entries of the journal page by page, to standard output or to a
+new file.
+
+  jsonl    a line an entry, and before it lines for the assets and accounts that it
+           needs, as they are now: ledger import reads it
+  csv      RFC 4180. A field that a spreadsheet would take for a formula, and one
+           that begins with ', has a ' in front
+  hledger  for hledger and ledger. A credit is a positive amount, a debit a negative
+           one. Entries that only reserve are comments: a balance is the posted one
+
+When it ends, or is interrupted, it says the cursor to go on from; INDEX.COUNTER of
+an entry is one too. With --after it writes what comes behind a cursor, or behind
+all of an index, without the head of the format and at the end of the file: parts
+that are joined are the whole, but that each names the assets and accounts that it
+needs.`,
+		Example: `  acquired ledger export > journal.jsonl
+  acquired ledger export --under /account/physics --format csv --out physics.csv
+  acquired ledger export --format hledger | hledger -f - balance`,
+		Args: arguments(0, 0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.export(cmd, &flags)
+		},
+	}
+	cmd.Flags().StringVar(&flags.request.Under, "under", "", "only entries of accounts at this path and below (default: all)")
+	cmd.Flags().Var(&choice[string]{&flags.format, journal.Names}, "format", "form of the file: jsonl, csv or hledger")
+	cmd.Flags().StringVar(&flags.request.Cursor, "after", "", "where to go on: the cursor of an earlier export, or an index")
+	cmd.Flags().Uint64Var(&flags.request.UntilIndex, "until-index", 0, "only entries up to this index (default: all)")
+	cmd.Flags().StringVar(&flags.file, "out", "", "file to write: a new one, or with --after one to go on with (default: standard output)")
+	return cmd
+}
+
+func (g *globals) export(cmd *cobra.Command, flags *exportFlags) (err error) {
+	c, err := g.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	out := &exportFile{w: cmd.OutOrStdout()}
+	if flags.file != "" {
+		if out, err = openExport(flags.file, flags.request.Cursor != ""); err != nil {
+			return err
+		}
+	}
+	x := newExporter(c, flags, out)
+	err = out.close(hintRead(x.run(cmd.Context())))
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d entries; for those to come: --after %s\n", x.entries, x.request.Cursor)
+	}
+	return err
+}
+
+// exporter writes a journal.
+type exporter struct {
+	client *client.Client
+	format journal.Format
+	// whole is set for the format that has all of an account.
+	whole bool
+	out   *exportFile
+	// request is moved on with what was written.
+	request *pb.JournalRequest
+	pages   int
+	entries uint64
+	// named are the assets and accounts that were written.
+	named map[exportKey]bool
+}
+
+// exportKey is an asset, or with a path an account of it: the account may be gone
+// and one of another asset in its place.
+type exportKey struct{ path, asset string }
+
+func newExporter(c *client.Client, flags *exportFlags, out *exportFile) *exporter {
+	x := &exporter{
+		client: c, format: journal.Named(flags.format), whole: flags.format == journal.Names[0],
+		out: out, request: &flags.request, named: make(map[exportKey]bool),
+	}
+	x.request.Limit = exportPage
+	return x
+}
+
+// run writes page after page. The cursor of the request is always behind the last
+// page that is written whole.
+func (x *exporter) run(ctx context.Context) error {
+	var head []byte
+	if x.request.Cursor == "" {
+		head = x.format.AppendHeader(nil)
+	}
+	for {
+		page, err := x.page(ctx, head)
+		if err != nil && x.pages > 0 {
+			return withHint(err, "%d entries are written; go on with --after %s", x.entries, x.request.Cursor)
+		}
+		if err != nil || page.Done {
+			return err
+		}
+		head = nil
+	}
+}
+
+// page asks for a page and writes it behind text.
+func (x *exporter) page(ctx context.Context, text []byte) (*pb.JournalResponse, error) {
+	page, err := x.client.Ledger.Journal(ctx, x.request)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := x.describe(ctx, page.Entries)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range page.Entries {
+		text = x.appendEntry(text, e, accounts)
+	}
+	if err := x.out.write(text); err != nil {
+		return nil, err
+	}
+	x.pages++
+	x.entries += uint64(len(page.Entries))
+	x.request.Cursor = page.Cursor
+	return page, nil
+}
+
+// appendEntry appends an entry, behind what it names for the first time.
+func (x *exporter) appendEntry(text []byte, e *pb.JournalEntry, accounts map[exportKey]journal.Account) []byte {
+	if asset := (exportKey{asset: e.Asset}); !x.named[asset] {
+		x.named[asset] = true
+		text = x.format.AppendAsset(text, journal.Asset{Code: e.Asset, Scale: journal.ScaleOf(e.Amount)})
+	}
+	for _, path := range []string{e.Debit, e.Credit} {
+		if account := (exportKey{path, e.Asset}); !x.named[account] {
+			x.named[account] = true
+			text = x.format.AppendAccount(text, accounts[account])
+		}
+	}
+	return x.format.AppendEntry(text, e)
+}
+
+// describe says what the accounts are that the entries name for the first time.
+func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (map[exportKey]journal.Account, error) {
+	accounts := make(map[exportKey]journal.Account)
+	for _, e := range entries {
+		for _, path := range []string{e.Debit, e.Credit} {
+			if account := (exportKey{path, e.Asset}); !x.named[account] {
+				accounts[account] = journal.Account{Path: path, Asset: e.Asset}
+			}
+		}
+	}
+	if !x.whole {
+		return accounts, nil
+	}
+	paths := make([]string, 0, len(accounts))
+	for account := range accounts {
+		paths = append(paths, account.path)
+	}
+	found, err := askAccounts(ctx, x.client, paths)
+	for _, answer := range found {
+		if account := (exportKey{answer.Path, answer.Asset}); accounts[account].Path != "" {
+			accounts[account] = exportedAccount(answer)
+		}
+	}
+	return accounts, err
+}
+
+func exportedAccount(answer *pb.AccountResponse) journal.Account {
+	a := journal.Account{
+		Path: answer.Path, Asset: answer.Asset, Kind: answer.Kind, State: answer.State,
+		Overdraft: answer.Overdraft, Ceiling: answer.Ceiling, HoldOverdraft: answer.HoldOverdraft, Owner: answer.Owner,
+	}
+	for _, datum := range answer.Metadata {
+		if a.Metadata == nil {
+			a.Metadata = make(map[string]string)
+		}
+		a.Metadata[datum.Key] = datum.Value
+	}
+	return a
+}
+
+// askAccounts gives those of the accounts that there are, as far as the caller
+// may read them.
+func askAccounts(ctx context.Context, c *client.Client, paths []string) ([]*pb.AccountResponse, error) {
+	answers := make([]*pb.AccountResponse, len(paths))
+	calls, ctx := errgroup.WithContext(ctx)
+	calls.SetLimit(accountCalls)
+	for i, path := range paths {
+		calls.Go(func() error {
+			answer, err := c.Ledger.Account(ctx, &pb.AccountRequest{Path: path})
+			if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Denied) {
+				return nil
+			}
+			answers[i] = answer
+			return err
+		})
+	}
+	err := calls.Wait()
+	found := answers[:0]
+	for _, answer := range answers {
+		if answer != nil && err == nil {
+			found = append(found, answer)
+		}
+	}
+	return found, err
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"math/big"
+
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// standing is how an account stands, in the minor unit of its asset.
+type standing struct {
+	state string
+	// available is what may be debited and room what may be credited; nil is no
+	// bound.
+	available, room *big.Int
+}
+
+// bear refuses the transfers that an account which was there could not bear as
+// it is now, with those before them made.
+func (i *journalImporter) bear(ctx context.Context, l *importList) error {
+	if err := i.askStandings(ctx, l.transfers); err != nil {
+		return err
+	}
+	for at, t := range l.transfers {
+		if t.EffectiveUnixNanos < i.closedUntil {
+			return fault.Conflict.New("%s, line %d: transfer %s is effective %s, and what was before %s is closed",
+				i.books.file, l.lines[at], t.Id, formatNanos(t.EffectiveUnixNanos), formatNanos(i.closedUntil))
+		}
+		if err := i.bearOne(l.lines[at], t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askStandings asks how the accounts of the transfers stand that were there. In a
+// dry run, which changes nothing, an account is asked for once.
+func (i *journalImporter) askStandings(ctx context.Context, transfers []*pb.Transfer) error {
+	if i.standings == nil || !i.done.DryRun {
+		i.standings = make(map[string]*standing)
+	}
+	asked := make(map[string]bool)
+	var paths []string
+	for _, t := range transfers {
+		for _, path := range []string{t.Debit, t.Credit} {
+			if !asked[path] && i.standings[path] == nil && !i.books.accounts[path].unfinished() {
+				asked[path] = true
+				paths = append(paths, path)
+			}
+		}
+	}
+	answers, err := askAccounts(ctx, i.client, paths)
+	if err != nil {
+		return err
+	}
+	for _, answer := range answers {
+		if i.standings[answer.Path], err = standingOf(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func standingOf(a *pb.AccountResponse) (*standing, error) {
+	s := &standing{state: a.State}
+	if a.Balance.Available != unlimited {
+		available, err := parseMinor(a.Balance.Available)
+		if err != nil {
+			return nil, err
+		}
+		s.available = available
+	}
+	if a.Ceiling == "" {
+		return s, nil
+	}
+	sum := new(big.Int)
+	for _, term := range []struct {
+		amount string
+		sign   int64
+	}{{a.Ceiling, 1}, {a.Balance.DebitsPosted, 1}, {a.Balance.CreditsPosted, -1}, {a.Balance.CreditsPending, -1}} {
+		minor, err := parseMinor(term.amount)
+		if err != nil {
+			return nil, err
+		}
+		sum.Add(sum, minor.Mul(minor, big.NewInt(term.sign)))
+	}
+	s.room = sum
+	return s, nil
+}
+
+// bearOne moves an amount on the standings.
+func (i *journalImporter) bearOne(line int, t *pb.Transfer) error {
+	amount, err := parseMinor(t.Amount)
+	if err != nil {
+		return err
+	}
+	if err := i.standings[t.Debit].debit(amount); err != nil {
+		return i.refused(line, t, t.Debit, err)
+	}
+	if err := i.standings[t.Credit].credit(amount); err != nil {
+		return i.refused(line, t, t.Credit, err)
+	}
+	return nil
+}
+
+// refused says what the cluster would have refused.
+func (i *journalImporter) refused(line int, t *pb.Transfer, path string, why *fault.Fault) error {
+	return why.Kind.New("%s, line %d: transfer %s: account %s %s", i.books.file, line, t.Id, path, why.Message)
+}
+
+// debit takes an amount. An account that is nil bears everything.
+func (s *standing) debit(amount *big.Int) *fault.Fault {
+	if s == nil {
+		return nil
+	}
+	return s.move(s.available, s.room, amount, "has less available")
+}
+
+func (s *standing) credit(amount *big.Int) *fault.Fault {
+	if s == nil {
+		return nil
+	}
+	return s.move(s.room, s.available, amount, "has less room below its ceiling")
+}
+
+// move takes an amount from one bound and gives it to the other; nil is none.
+func (s *standing) move(from, to, amount *big.Int, lacks string) *fault.Fault {
+	if s.state != "open" {
+		return fault.Conflict.New("is %s", s.state)
+	}
+	if from != nil && from.Cmp(amount) < 0 {
+		return fault.Insufficient.New("%s", lacks)
+	}
+	if from != nil {
+		from.Sub(from, amount)
+	}
+	if to != nil {
+		to.Add(to, amount)
+	}
+	return nil
+}

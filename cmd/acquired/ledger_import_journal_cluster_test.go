@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"acquired/client"
+	"acquired/cmd/acquired/journal"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// importFile imports a file, and says what became of it.
+func importFile(ctx context.Context, t *testing.T, c *client.Client, path string, notes io.Writer, dryRun bool) (*importedJournal, error) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	books, err := readBooks(ctx, file, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := newJournalImporter(c, file, books, notes, dryRun)
+	err = i.run(ctx)
+	return &i.done, err
+}
+
+func mustImport(t *testing.T, c *client.Client, path string, dryRun bool) *importedJournal {
+	t.Helper()
+	done, err := importFile(t.Context(), t, c, path, io.Discard, dryRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+// sameAccounts requires that the accounts are the same in both clusters, but for
+// what is pending, which is not imported.
+func sameAccounts(t *testing.T, from, to *client.Client) {
+	t.Helper()
+	all := func(c *client.Client) []*pb.AccountResponse {
+		accounts := allAccounts(t, c)
+		for _, a := range accounts {
+			a.Version, a.OpenedUnixNanos = 0, 0
+			a.Balance = &pb.BalanceResponse{Balance: a.Balance.Balance, DebitsPosted: a.Balance.DebitsPosted}
+		}
+		return accounts
+	}
+	if diff := cmp.Diff(all(from), all(to), protocmp.Transform()); diff != "" {
+		t.Errorf("accounts differ (-exported +imported):\n%s", diff)
+	}
+}
+
+// postedEntries gives what the journal posts, as transfers with the ids that id
+// gives them.
+func postedEntries(t *testing.T, c *client.Client, id func(*pb.JournalEntry) string) (all []*pb.Transfer) {
+	t.Helper()
+	for _, e := range wholeJournal(t, c) {
+		if journal.Posts(e) {
+			transfer := transferOf(e)
+			transfer.Id = id(e)
+			all = append(all, transfer)
+		}
+	}
+	return all
+}
+
+// changeAccount changes an account of the test.
+func changeAccount(t *testing.T, c *client.Client, change *pb.ChangeAccountRequest) {
+	t.Helper()
+	if _, err := c.Ledger.ChangeAccount(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cancelWriter ends a context when something is written.
+type cancelWriter context.CancelFunc
+
+func (w cancelWriter) Write(p []byte) (int, error) {
+	w()
+	return len(p), nil
+}
+
+// TestImportMakesTheBooksAgain imports books of all kinds of entries into an empty
+// cluster: first dry, then interrupted, then to the end, and once more.
+func TestImportMakesTheBooksAgain(t *testing.T) {
+	t.Parallel()
+	from, to := startLedger(t), startLedger(t)
+	fillBooks(t, from, 3, 300)
+	spendAndClose(t, from)
+	path := exportFileOf(t, from, "jsonl")
+
+	dry := mustImport(t, to, path, true)
+	if dry.Created != dry.Posted || dry.Existing != 0 || dry.Assets != len(bookAssets) || dry.Posted+dry.Skipped != dry.Entries {
+		t.Errorf("dry run: got %+v, want all to be created", dry)
+	}
+	totals, err := to.Ledger.TrialBalance(client.WithRead(t.Context(), client.Latest), &pb.TrialBalanceRequest{})
+	if err != nil || len(totals.Assets) != 0 {
+		t.Errorf("after a dry run: got %v, %v, want no asset", totals, err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := importFile(ctx, t, to, path, cancelWriter(cancel), false); err == nil {
+		t.Error("interrupted: got no error")
+	}
+	done := mustImport(t, to, path, false)
+	if done.Created != dry.Posted || len(done.Notes) != 0 {
+		t.Errorf("import: got %+v, want %d transfers and no notes", done, dry.Posted)
+	}
+	sameAccounts(t, from, to)
+	want, got := postedEntries(t, from, journal.TransferID), postedEntries(t, to, (*pb.JournalEntry).GetId)
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Errorf("posted entries differ (-exported +imported):\n%s", diff)
+	}
+
+	before := len(wholeJournal(t, to))
+	again := mustImport(t, to, path, false)
+	if again.Created != 0 || again.Existing != dry.Posted || again.Assets+again.Accounts != 0 {
+		t.Errorf("second import: got %+v, want that all exists", again)
+	}
+	if after := len(wholeJournal(t, to)); after != before {
+		t.Errorf("second import: it made %d entries", after-before)
+	}
+	sameAccounts(t, from, to)
+
+	if _, err := importFile(t.Context(), t, from, path, io.Discard, false); !errors.Is(err, fault.Conflict) {
+		t.Errorf("a cluster's own journal: got %v, want a conflict", err)
+	}
+}
+
+// spendAndClose leaves an account frozen, one closed, and one with limits that it
+// was not within all the time, and with all the metadata that there can be.
+func spendAndClose(t *testing.T, c *client.Client) {
+	t.Helper()
+	usd := func(name string) string { return bookAccount("USD", name) }
+	for _, path := range []string{usd("frozen"), usd("closed"), usd("poor")} {
+		if _, err := c.Ledger.OpenAccount(t.Context(), &pb.OpenAccountRequest{Path: path, Asset: "USD", Overdraft: "100"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, transfer := range []*pb.Transfer{
+			{Id: path + ":out", Debit: path, Credit: usd("bank"), Amount: "99"},
+			{Id: path + ":in", Debit: usd("bank"), Credit: path, Amount: "99"},
+		} {
+			if _, err := c.Ledger.Transfer(t.Context(), &pb.TransferRequest{Transfers: []*pb.Transfer{transfer}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	limits := &pb.ChangeAccountRequest{Path: usd("poor"), Overdraft: proto.String("0"), Ceiling: proto.String("0.50")}
+	for i := range 16 {
+		limits.Metadata = append(limits.Metadata, &pb.Metadatum{Key: number(uint64(i)), Value: "x"})
+	}
+	changeAccount(t, c, limits)
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: usd("frozen"), Frozen: proto.Bool(true)})
+	if _, err := c.Ledger.CloseAccount(t.Context(), &pb.CloseAccountRequest{Path: usd("closed")}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeBooks writes a file of one entry: ann pays the centre an amount.
+func writeBooks(t *testing.T, amount string) string {
+	t.Helper()
+	path := t.TempDir() + "/f"
+	text := bookLine("1", "/account/ann", "/account/centre", "USD", amount) + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestImportUsesUpNoID refuses what an account cannot bear before it is sent: when
+// the account can, the same file is imported.
+func TestImportUsesUpNoID(t *testing.T) {
+	t.Parallel()
+	c := startLedger(t)
+	if _, err := c.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: "USD", Scale: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/account/ann", "/account/centre"} {
+		if _, err := c.Ledger.OpenAccount(t.Context(), &pb.OpenAccountRequest{Path: path, Asset: "USD", Ceiling: "4"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := writeBooks(t, "5.00")
+	for _, step := range []struct {
+		kind fault.Kind
+		says string
+		then *pb.ChangeAccountRequest
+	}{
+		{fault.Insufficient, "account /account/ann has less available",
+			&pb.ChangeAccountRequest{Path: "/account/ann", Overdraft: proto.String("5"), Frozen: proto.Bool(true)}},
+		{fault.Conflict, "account /account/ann is frozen", &pb.ChangeAccountRequest{Path: "/account/ann", Frozen: proto.Bool(false)}},
+		{fault.Insufficient, "account /account/centre has less room", &pb.ChangeAccountRequest{Path: "/account/centre", Ceiling: proto.String("5")}},
+	} {
+		for _, dryRun := range []bool{true, false} {
+			_, err := importFile(t.Context(), t, c, path, io.Discard, dryRun)
+			if !errors.Is(err, step.kind) || !strings.Contains(err.Error(), ", line 1: transfer 1: "+step.says) {
+				t.Fatalf("dry run %v: got %v, want %s: %s", dryRun, err, step.kind, step.says)
+			}
+		}
+		changeAccount(t, c, step.then)
+	}
+	if done := mustImport(t, c, path, false); done.Created != 1 {
+		t.Errorf("got %+v, want the transfer", done)
+	}
+	if done := mustImport(t, c, writeBooks(t, "5"), false); done.Existing != 1 {
+		t.Errorf("the amount spelled otherwise: got %+v, want that it exists", done)
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		make  func(c *client.Client) error
+		kind  fault.Kind
+		wants string
+	}{
+		{"an asset of another scale", func(c *client.Client) error {
+			_, err := c.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: "USD", Scale: 1})
+			return err
+		}, fault.Conflict, ", line 1: asset USD has scale 2 here and 1 in the cluster"},
+		{"an account of another asset", func(c *client.Client) error {
+			_, err := c.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: "EUR", Scale: 2})
+			if err != nil {
+				return err
+			}
+			_, err = c.Ledger.OpenAccount(t.Context(), &pb.OpenAccountRequest{Path: "/account/centre", Asset: "EUR"})
+			return err
+		}, fault.Conflict, ", line 1: account /account/centre holds USD here and EUR in the cluster"},
+		{"another transfer of the id", func(c *client.Client) error {
+			_, err := importFile(t.Context(), t, c, writeBooks(t, "6.00"), io.Discard, false)
+			return err
+		}, fault.Conflict, `, line 1: amount: transfer 1 was made before with "6.00", not "5.00"`},
+		{"a closed period", func(c *client.Client) error {
+			_, err := c.Ledger.ClosePeriod(t.Context(), &pb.ClosePeriodRequest{UntilUnixNanos: 1577923200_000000000, Name: "2019"})
+			return err
+		}, fault.Conflict, ", line 1: transfer 1 is effective 2020-01-01T00:00:00Z, and what was before 2020-01-02T00:00:00Z is closed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := startLedger(t)
+			if err := test.make(c); err != nil {
+				t.Fatal(err)
+			}
+			path, before := writeBooks(t, "5.00"), len(wholeJournal(t, c))
+			for _, dryRun := range []bool{true, false} {
+				_, err := importFile(t.Context(), t, c, path, io.Discard, dryRun)
+				if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.wants) {
+					t.Errorf("dry run %v: got %v, want %s: %s", dryRun, err, test.kind, test.wants)
+				}
+			}
+			if after := len(wholeJournal(t, c)); after != before {
+				t.Errorf("it made %d entries", after-before)
+			}
+		})
+	}
+}
+
+// TestImportOfAPart imports the journal of one account: who paid it is known by
+// nothing else, and cannot have its limits.
+func TestImportOfAPart(t *testing.T) {
+	t.Parallel()
+	c := startLedger(t)
+	path := t.TempDir() + "/part"
+	whole := []string{
+		`{"type":"asset","code":"USD","scale":2}`,
+		`{"type":"account","path":"/account/ann","asset":"USD","kind":"transient","state":"open","overdraft":"1.00"}`,
+		`{"type":"account","path":"/account/centre","asset":"USD","kind":"normal","state":"closed","overdraft":"0.00"}`,
+		bookLine("1", "/account/ann", "/account/centre", "USD", "5.00"),
+		bookLine("2", "/account/gone", "/account/centre", "USD", "5.00"),
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(whole, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := mustImport(t, c, path, false)
+	notes := strings.Join(done.Notes, "\n")
+	for _, want := range []string{
+		"/account/ann is a normal account: it was transient", "/account/ann has no limits: ",
+		"/account/centre stays open: it was closed, but ", "1 accounts have no limits: the file does not say theirs",
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not say %q:\n%s", want, notes)
+		}
+	}
+	for _, a := range allAccounts(t, c) {
+		if len(a.Metadata) != 0 {
+			t.Errorf("account %s is not finished: %v", a.Path, a.Metadata)
+		}
+	}
+}

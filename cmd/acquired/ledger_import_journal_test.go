@@ -1,0 +1,216 @@
+package main
+
+import (
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// bookLine gives an entry from one account to another.
+func bookLine(id, debit, credit, asset, amount string) string {
+	return `{"type":"entry","index":5,"counter":0,"time":"2020-01-02T00:00:00Z","effective":"2020-01-01T00:00:00Z","kind":"transfer","id":"` +
+		id + `","part":0,"debit":"` + debit + `","credit":"` + credit + `","asset":"` + asset + `","amount":"` + amount + `"}`
+}
+
+func booksOf(t *testing.T, lines ...string) (*journalBooks, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	return readBooks(t.Context(), file, "f")
+}
+
+func TestReadBooks(t *testing.T) {
+	t.Parallel()
+	books, err := booksOf(t,
+		`{"type":"asset","code":"USD","scale":2}`,
+		`{"type":"account","path":"/account/a","asset":"USD","kind":"normal","state":"open","overdraft":"1.00"}`,
+		bookLine("1", "/account/a", "/account/b", "USD", "1.00"),
+		strings.Replace(bookLine("2", "/account/a", "/account/b", "USD", "1.00"), `"transfer"`, `"hold"`, 1),
+		bookLine("3", "/account/c", "/account/d", "RUN", "7"),
+		`{"type":"account","path":"/account/a","asset":"USD","kind":"normal","state":"frozen","overdraft":"2.00"}`,
+		`{"type":"account","path":"/account/a","asset":"USD"}`,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if books.posted != 2 || books.skipped != 1 || books.skippedKinds["hold"] != 1 {
+		t.Errorf("got %d posted, %d skipped, want 2 and 1 hold", books.posted, books.skipped)
+	}
+	if got := strings.Join(books.paths, " "); got != "/account/a /account/b /account/c /account/d" {
+		t.Errorf("got the accounts %s", got)
+	}
+	if a := books.accounts["/account/a"]; a.Overdraft != "2.00" || a.State != "frozen" || a.line != 2 {
+		t.Errorf("got %+v, want what the last line with particulars says", a)
+	}
+	if usd, run := books.assets["USD"], books.assets["RUN"]; usd.scale != 2 || !usd.declared || run.scale != 0 || run.declared {
+		t.Errorf("got %+v and %+v, want scale 2 as declared and 0 as seen", usd, run)
+	}
+}
+
+func TestReadBooksRefuses(t *testing.T) {
+	t.Parallel()
+	entry := bookLine("1", "/account/a", "/account/b", "USD", "1.00")
+	for _, test := range []struct {
+		name  string
+		lines []string
+		says  string
+	}{
+		{"nothing", nil, "f has no entries"},
+		{"only declarations", []string{`{"type":"asset","code":"USD","scale":2}`}, "f has no entries"},
+		{"a wrong line", []string{entry, "", "x"}, "f, line 3: invalid character"},
+		{"two scales", []string{`{"type":"asset","code":"USD","scale":2}`, `{"type":"asset","code":"USD","scale":3}`},
+			"f, line 2: scale: asset USD has 3 digits here and 2 on line 1"},
+		{"a scale too small for what was before", []string{entry, `{"type":"asset","code":"USD","scale":1}`},
+			"f, line 2: scale: asset USD has 1 digits here, and an amount before has 2"},
+		{"an amount too fine", []string{`{"type":"asset","code":"USD","scale":1}`, entry},
+			"f, line 2: amount: 1.00 has 2 digits after the point, USD has 1"},
+		{"an account of two assets", []string{entry, bookLine("2", "/account/b", "/account/c", "EUR", "1.00")},
+			"f, line 2: asset: account /account/b holds EUR here and USD on line 1"},
+		{"a limit too fine", []string{`{"type":"account","path":"/account/a","asset":"USD","kind":"normal","overdraft":"0.125"}`, entry},
+			"f, line 1: overdraft: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := booksOf(t, test.lines...)
+			var used *usageError
+			if !errors.As(err, &used) || !strings.HasPrefix(err.Error(), test.says) {
+				t.Errorf("got %v, want wrong usage: %s", err, test.says)
+			}
+		})
+	}
+}
+
+func TestStandings(t *testing.T) {
+	t.Parallel()
+	s, err := standingOf(&pb.AccountResponse{State: "open", Ceiling: "10.00", Balance: &pb.BalanceResponse{
+		Available: "4.00", DebitsPosted: "2.00", CreditsPosted: "5.00", CreditsPending: "1.00",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		debit, credit int64
+		kind          fault.Kind
+	}{
+		{debit: 401, kind: fault.Insufficient},
+		{credit: 601, kind: fault.Insufficient},
+		{debit: 400},
+		{debit: 1, kind: fault.Insufficient},
+		{credit: 1000},
+		{credit: 1, kind: fault.Insufficient},
+		{debit: 1000},
+	} {
+		refused := s.debit(big.NewInt(step.debit))
+		if step.credit > 0 {
+			refused = s.credit(big.NewInt(step.credit))
+		}
+		if got := refused != nil; got != (step.kind != "") || got && refused.Kind != step.kind {
+			t.Errorf("%+v: got %v", step, refused)
+		}
+	}
+	s.state = "frozen"
+	if refused := s.credit(big.NewInt(0)); refused == nil || refused.Kind != fault.Conflict {
+		t.Errorf("frozen: got %v, want a conflict", refused)
+	}
+	var free *standing
+	if refused := free.debit(big.NewInt(1)); refused != nil {
+		t.Errorf("an account without limits: got %v", refused)
+	}
+	s, err = standingOf(&pb.AccountResponse{State: "open", Balance: &pb.BalanceResponse{Available: unlimited}})
+	if err != nil || s.available != nil || s.room != nil || s.debit(big.NewInt(1)) != nil {
+		t.Errorf("unlimited: got %+v, %v, want no bounds", s, err)
+	}
+}
+
+// TestListsAreBounded fills lists with the longest transfers and with short ones.
+func TestListsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ description, most int }{{0, importListLength}, {64 << 10, 15}} {
+		var l importList
+		i := &journalImporter{books: &journalBooks{file: "f"}}
+		for n := 0; ; n++ {
+			transfer := &pb.Transfer{Id: number(uint64(n)), Description: strings.Repeat("x", test.description)}
+			if !l.fits(transfer) {
+				break
+			}
+			if err := i.addTransfer(&l, n, transfer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if size := proto.Size(&pb.TransferRequest{Transfers: l.transfers}); len(l.transfers) != test.most || size > importListSize {
+			t.Errorf("description of %d: got %d transfers of %d bytes, want %d of at most %d",
+				test.description, len(l.transfers), size, test.most, importListSize)
+		}
+	}
+}
+
+func TestListHasAnIDOnce(t *testing.T) {
+	t.Parallel()
+	var l importList
+	i := &journalImporter{books: &journalBooks{file: "f"}}
+	for _, amount := range []string{"1.00", "1.00"} {
+		if err := i.addTransfer(&l, 3, &pb.Transfer{Id: "a", Amount: amount}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(l.transfers) != 1 || i.done.Existing != 1 {
+		t.Errorf("got %d transfers and %d existing, want one each", len(l.transfers), i.done.Existing)
+	}
+	err := i.addTransfer(&l, 5, &pb.Transfer{Id: "a", Amount: "2.00"})
+	if want := "f, line 5: id: a is that of another transfer on line 3"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestRefusalsNameTheLine(t *testing.T) {
+	t.Parallel()
+	i := &journalImporter{books: &journalBooks{file: "f"}}
+	l := &importList{lines: []int{4, 9}}
+	for _, test := range []struct{ position, want string }{
+		{"1", "f, line 9: no"}, {"2", "no"}, {"-1", "no"}, {"", "no"},
+	} {
+		err := i.inLine(l, fault.Insufficient.New("no").With("position", test.position))
+		if err.Error() != test.want || !errors.Is(err, fault.Insufficient) {
+			t.Errorf("position %q: got %v, want %s", test.position, err, test.want)
+		}
+	}
+}
+
+func TestDifferingField(t *testing.T) {
+	t.Parallel()
+	of := func() *pb.Transfer {
+		return &pb.Transfer{Debit: "/account/a", Credit: "/account/b", Asset: "USD", Amount: "1.00", EffectiveUnixNanos: 1, Description: "x"}
+	}
+	if field, _, _ := differingField(of(), of()); field != "" {
+		t.Errorf("equal ones differ in %s", field)
+	}
+	for want, change := range map[string]func(*pb.Transfer){
+		"debit":       func(t *pb.Transfer) { t.Debit = "/account/c" },
+		"credit":      func(t *pb.Transfer) { t.Credit = "/account/c" },
+		"asset":       func(t *pb.Transfer) { t.Asset = "EUR" },
+		"amount":      func(t *pb.Transfer) { t.Amount = "2.00" },
+		"effective":   func(t *pb.Transfer) { t.EffectiveUnixNanos = 2 },
+		"description": func(t *pb.Transfer) { t.Description = "y" },
+	} {
+		other := of()
+		change(other)
+		if field, was, is := differingField(of(), other); field != want || was == is {
+			t.Errorf("got %s, %q and %q, want %s", field, was, is, want)
+		}
+	}
+}

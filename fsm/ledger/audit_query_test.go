@@ -1,0 +1,275 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"acquired/fsm/command"
+	"acquired/fsm/fsmtest"
+	"acquired/fsm/ledger"
+	statev1 "acquired/proto/acquired/state/v1"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// auditInPages gives all lines, page by page.
+func auditInPages(t *testing.T, c *fsmtest.Client, req *pb.AuditRequest) (all []*pb.AuditLine) {
+	t.Helper()
+	for {
+		res, err := fsmtest.Ask(c, ledger.Audit, req)
+		if err != nil {
+			t.Fatalf("audit of %v: %v", req, err)
+		}
+		if req.Limit > 0 && len(res.Lines) > int(req.Limit) {
+			t.Errorf("a page of %d lines, the limit is %d", len(res.Lines), req.Limit)
+		}
+		all = append(all, res.Lines...)
+		if res.Cursor == "" {
+			return all
+		}
+		req.Cursor = res.Cursor
+	}
+}
+
+func whatOf(all []*pb.AuditLine) string {
+	var text []string
+	for _, l := range all {
+		text = append(text, strings.TrimSpace(l.What+" "+l.Refusal))
+	}
+	return strings.Join(text, "; ")
+}
+
+// auditedBooks has lines of several principals and accounts.
+func auditedBooks(t *testing.T) (m *fsmtest.Machine, member *fsmtest.Client) {
+	t.Helper()
+	m = newBooks(t)
+	m.Clause("/account", command.View)
+	m.Clause("/account", command.Read, "/role/member", "/role/auditor")
+	m.Clause("/account", command.Spend, "/role/member")
+	m.LocalClause("/account", command.Read, "/role/auditor")
+	member = m.Principal("/user/member", "/role/member")
+	return m, member
+}
+
+func payAs(c *fsmtest.Client, id, debit, credit, amount string) error {
+	_, err := fsmtest.Do(c, ledger.Transfer, &pb.TransferRequest{Transfers: []*pb.Transfer{of(id, debit, credit, amount)}})
+	return err
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	m, member := auditedBooks(t)
+	begin := m.Position().Time
+	if err := payAs(member, "mine", "/account/a", "/account/b", "10"); err != nil {
+		t.Fatal(err)
+	}
+	if err := payAs(member, "much", "/account/b", "/account/a", "1000"); !errors.Is(err, fault.Insufficient) {
+		t.Fatal(err)
+	}
+	mustOp(m,
+		transferring(of("one", "/account/bank", "/account/b", "1")), transferring(of("two", "/account/bank", "/account/a", "1")),
+		transferring(of("three", "/account/bank", "/account/b", "1")),
+	)
+	middle := m.Position().Time
+	m.Wait(1000)
+	mustOp(m, holding(&pb.PlaceHold{Id: "hold", Debit: "/account/b", Credit: "/account/a", Amount: "1", LifetimeSeconds: 1}))
+	fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: "/account/b", Frozen: ptr(true)})
+	m.Wait(2_000_000_000)
+	pay(m, "end", "/account/bank", "/account/a", "1")
+
+	const (
+		opened  = "create USD; create EUR; create BIG; open /account/bank in USD; open /account/eur in EUR; open /account/a in USD; open /account/b in USD; transfer opening"
+		members = "transfer mine; transfer much insufficient"
+		steps   = "transfer one, transfer two, transfer three"
+		later   = "hold hold; change /account/b, frozen true; holds that expired: 1, the first hold; transfer end"
+	)
+	for _, test := range []struct {
+		req  *pb.AuditRequest
+		want string
+	}{
+		{&pb.AuditRequest{}, strings.Join([]string{opened, members, steps, later}, "; ")},
+		{&pb.AuditRequest{Account: "/account/b"}, "open /account/b in USD; " + members + "; " + steps + "; hold hold; change /account/b, frozen true; holds that expired: 1, the first hold"},
+		{&pb.AuditRequest{Account: "/account/eur"}, "open /account/eur in EUR"},
+		{&pb.AuditRequest{Account: "/account/none"}, ""},
+		{&pb.AuditRequest{Principal: "/user/member"}, members},
+		{&pb.AuditRequest{Principal: "/system"}, "holds that expired: 1, the first hold"},
+		{&pb.AuditRequest{Principal: "/user/nobody"}, ""},
+		{&pb.AuditRequest{Principal: "/user/member", Account: "/account/a"}, members},
+		{&pb.AuditRequest{Principal: "/user/member", Account: "/account/bank"}, ""},
+		{&pb.AuditRequest{FromUnixNanos: begin + 1}, strings.Join([]string{members, steps, later}, "; ")},
+		{&pb.AuditRequest{FromUnixNanos: begin + 1, UntilUnixNanos: middle}, members},
+		{&pb.AuditRequest{FromUnixNanos: begin + 1, UntilUnixNanos: middle + 1}, members + "; " + steps},
+		{&pb.AuditRequest{FromUnixNanos: middle, UntilUnixNanos: middle + 1}, steps},
+		{&pb.AuditRequest{FromUnixNanos: middle + 1, Account: "/account/a"}, "hold hold; holds that expired: 1, the first hold; transfer end"},
+		{&pb.AuditRequest{FromUnixNanos: middle, UntilUnixNanos: middle + 1, Principal: "/user/member"}, ""},
+		{&pb.AuditRequest{UntilUnixNanos: middle, Principal: "/user/member", Account: "/account/b"}, members},
+		{&pb.AuditRequest{FromUnixNanos: m.Position().Time + 1}, ""},
+		{&pb.AuditRequest{UntilUnixNanos: 1}, ""},
+	} {
+		for _, limit := range []uint32{0, 1, 2, 3} {
+			test.req.Limit, test.req.Cursor = limit, ""
+			if got := whatOf(auditInPages(t, m.Operator, test.req)); got != test.want {
+				t.Errorf("audit of %v is %q, want %q", test.req, got, test.want)
+			}
+		}
+	}
+}
+
+// TestAuditOfAnAccountThatCameBack: the lines of a path are those of all accounts
+// that were there.
+func TestAuditOfAnAccountThatCameBack(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	var want []string
+	for i := range 4 {
+		fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/job", Asset: "USD", Kind: "ephemeral"})
+		pay(m, fmt.Sprint("in", i), "/account/bank", "/account/job", "1")
+		want = append(want, "open /account/job in USD", fmt.Sprint("transfer in", i))
+		if i < 3 {
+			pay(m, fmt.Sprint("out", i), "/account/job", "/account/bank", "1")
+			want = append(want, fmt.Sprint("transfer out", i))
+		}
+	}
+	for _, limit := range []uint32{0, 1, 2, 5} {
+		got := whatOf(auditInPages(t, m.Operator, &pb.AuditRequest{Account: "/account/job", Limit: limit}))
+		if got != strings.Join(want, "; ") {
+			t.Errorf("in pages of %d the lines are %q, want %q", limit, got, want)
+		}
+	}
+}
+
+// TestAuditLines: what a line says, and to whom.
+func TestAuditLines(t *testing.T) {
+	t.Parallel()
+	m, member := auditedBooks(t)
+	auditor := m.Principal("/user/auditor", "/role/auditor")
+	if err := payAs(member, "mine", "/account/a", "/account/b", "10"); err != nil {
+		t.Fatal(err)
+	}
+	if err := payAs(member, "much", "/account/b", "/account/a", "1000"); !errors.Is(err, fault.Insufficient) {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		by   *fsmtest.Client
+		req  *pb.AuditRequest
+		says bool
+	}{
+		{m.Operator, &pb.AuditRequest{Principal: "/user/member"}, true},
+		{auditor, &pb.AuditRequest{Principal: "/user/member"}, true},
+		{auditor, &pb.AuditRequest{Account: "/account/b", Principal: "/user/member"}, true},
+		{member, &pb.AuditRequest{Principal: "/user/member"}, false},
+		{member, &pb.AuditRequest{Principal: "/user/member", Account: "/account/b"}, false},
+	} {
+		lines := auditInPages(t, test.by, test.req)
+		if len(lines) != 2 {
+			t.Fatalf("%v gives %d lines, want 2", test.req, len(lines))
+		}
+		made, refused := lines[0], lines[1]
+		if made.Principal != "/user/member" || made.Command != "ledger.transfer" || made.Entries != 1 || len(made.EntriesHash) != 64 ||
+			len(made.Hash) != 64 || !strings.HasPrefix(made.RequestId, "request-") || made.Index == 0 || made.UnixNanos == 0 || made.Refusal+made.Message != "" {
+			t.Errorf("%v gives %v", test.req, made)
+		}
+		if refused.Refusal != "insufficient" || refused.Entries != 0 || refused.EntriesHash != "" || len(refused.Hash) != 64 || refused.Hash == made.Hash {
+			t.Errorf("%v gives %v", test.req, refused)
+		}
+		if says := strings.Contains(refused.Message, "available"); says != test.says {
+			t.Errorf("%v says %q, want the message: %t", test.req, refused.Message, test.says)
+		}
+	}
+}
+
+// TestAuditNamesActors: who acted for whom.
+func TestAuditNamesActors(t *testing.T) {
+	t.Parallel()
+	m, _ := auditedBooks(t)
+	m.Principal("/workload/portal")
+	var caller command.Caller
+	m.View(func(v *command.Reading) {
+		caller = command.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate, Issued: v.Time,
+			Actors: []command.Actor{{Principal: "/user/first"}, {Principal: "/user/second"}}}
+	})
+	fsmtest.Must(m.As(caller), ledger.CreateAsset, &pb.CreateAssetRequest{Code: "NEW"})
+	all := auditInPages(t, m.Operator, &pb.AuditRequest{Principal: "/user/operator"})
+	if got := all[len(all)-1].Actors; !slices.Equal(got, []string{"/user/first", "/user/second"}) {
+		t.Errorf("the actors are %q", got)
+	}
+}
+
+func TestWhoMaySeeTheAudit(t *testing.T) {
+	t.Parallel()
+	m, member := auditedBooks(t)
+	auditor, nobody := m.Principal("/user/auditor", "/role/auditor"), m.Principal("/user/nobody")
+	for _, test := range []struct {
+		by   *fsmtest.Client
+		req  *pb.AuditRequest
+		want error
+	}{
+		{auditor, &pb.AuditRequest{}, nil},
+		{auditor, &pb.AuditRequest{Principal: "/user/member"}, nil},
+		{member, &pb.AuditRequest{}, fault.Denied},
+		{member, &pb.AuditRequest{Account: "/account/a"}, nil},
+		{member, &pb.AuditRequest{Account: "/account/none"}, fault.NotFound},
+		{member, &pb.AuditRequest{Principal: "/user/member"}, nil},
+		{member, &pb.AuditRequest{Principal: "/user/nobody"}, fault.Denied},
+		{member, &pb.AuditRequest{Principal: "/user/nobody", Account: "/account/a"}, nil},
+		{nobody, &pb.AuditRequest{Principal: "/user/nobody"}, nil},
+		{nobody, &pb.AuditRequest{Principal: "/user/nobody", Account: "/account/a"}, nil},
+		{nobody, &pb.AuditRequest{Principal: "/user/member", Account: "/account/a"}, fault.Denied},
+		{nobody, &pb.AuditRequest{Account: "/account/a"}, fault.Denied},
+		{nobody, &pb.AuditRequest{}, fault.Denied},
+	} {
+		if _, err := fsmtest.Ask(test.by, ledger.Audit, test.req); !errors.Is(err, test.want) {
+			t.Errorf("%v: %v, want %v", test.req, err, test.want)
+		}
+	}
+}
+
+func TestBadAudits(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	for _, test := range []struct {
+		req  *pb.AuditRequest
+		says string
+	}{
+		{&pb.AuditRequest{Limit: 1001}, "limit 1001: an answer holds at most 1000"},
+		{&pb.AuditRequest{Account: "/data/x"}, "account: an account is a path below /account, not /data/x"},
+		{&pb.AuditRequest{Account: "/account"}, "account: an account is a path below /account"},
+		{&pb.AuditRequest{Principal: "/account/a"}, "principal: a principal is a path below /user or /workload"},
+		{&pb.AuditRequest{FromUnixNanos: -1}, "from -1"},
+		{&pb.AuditRequest{UntilUnixNanos: -1}, "until -1"},
+		{&pb.AuditRequest{FromUnixNanos: 7, UntilUnixNanos: 7}, "from 7 until 7"},
+		{&pb.AuditRequest{Cursor: "7"}, `cursor "7"`},
+	} {
+		_, err := fsmtest.Ask(m.Operator, ledger.Audit, test.req)
+		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%v gives %v, want it invalid: %s", test.req, err, test.says)
+		}
+	}
+}
+
+// TestAuditPagesAreBounded: by the lines looked at, of which few may be wanted.
+func TestAuditPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	m, member := auditedBooks(t)
+	for range 11 {
+		commands := make([]*statev1.Command, 1000)
+		for i := range commands {
+			commands[i] = fsmtest.Command(m.Operator, ledger.CloseAccount, &pb.CloseAccountRequest{Path: "/account/a"})
+		}
+		m.Apply(commands...)
+	}
+	if err := payAs(member, "mine", "/account/a", "/account/b", "10"); err != nil {
+		t.Fatal(err)
+	}
+	req := &pb.AuditRequest{Account: "/account/a", Principal: "/user/member"}
+	page, err := fsmtest.Ask(m.Operator, ledger.Audit, req)
+	if err != nil || len(page.Lines) > 0 || page.Cursor == "" {
+		t.Errorf("the first page is %v, %v: want it empty, with more to come", page, err)
+	}
+	if got := whatOf(auditInPages(t, m.Operator, req)); got != "transfer mine" {
+		t.Errorf("in all the lines are %q, want the last", got)
+	}
+}

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"acquired/fsm/acl"
+	"acquired/fsm/command"
+	"acquired/fsm/identity"
+	"acquired/fsm/kv"
+	"acquired/fsm/path"
+	"acquired/fsm/tree"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// Limits of cheques.
+const (
+	// MaxUses is how often a cheque can be cashed.
+	MaxUses = 1_000_000
+	// MaxResource is in bytes.
+	MaxResource = 256
+)
+
+// cheque is what a cheque says that cashing it needs, and how far it was cashed.
+type cheque struct {
+	name    string
+	account command.ID
+	asset   string
+	// writer was created at the index born. An operator, who may always spend, has 0.
+	writer    path.Path
+	born      uint64
+	recipient path.Path
+	resource  string
+	ceiling   Amount
+	uses      uint32
+	// expires is the log time in nanoseconds from which on it cannot be cashed.
+	expires int64
+	// used is how often it was cashed, cashed how much.
+	used      uint32
+	cashed    Amount
+	cancelled bool
+	// version counts the steps that changed it, the one that made it included.
+	version uint64
+}
+
+var cheques = kv.NewTable(&Schema, "ledger/cheque", kv.Codec[cheque]{Append: appendCheque, Decode: decodeCheque},
+	func(c cheque) kv.StringKey { return kv.StringKey(c.name) }, 0)
+
+func appendCheque(b []byte, c cheque) []byte {
+	b = kv.AppendString(command.AppendID(kv.AppendString(b, c.name), c.account), c.asset)
+	b = kv.AppendUint(kv.AppendString(b, c.writer), c.born)
+	b = kv.AppendString(kv.AppendString(b, c.recipient), c.resource)
+	b = kv.AppendInt(kv.AppendUint(appendAmount(b, c.ceiling), uint64(c.uses)), c.expires)
+	b = appendAmount(kv.AppendUint(b, uint64(c.used)), c.cashed)
+	return kv.AppendUint(kv.AppendBool(b, c.cancelled), c.version)
+}
+
+func decodeCheque(b []byte) (cheque, error) {
+	d := kv.NewDecoder(b)
+	c := cheque{
+		name: d.String(), account: command.DecodeID(&d), asset: d.String(), writer: path.Path(d.String()), born: d.Uint(),
+		recipient: path.Path(d.String()), resource: d.String(),
+		ceiling: decodeAmount(&d), uses: uint32(d.Uint()), expires: d.Int(),
+		used: uint32(d.Uint()), cashed: decodeAmount(&d), cancelled: d.Bool(), version: d.Uint(),
+	}
+	return c, d.Err()
+}
+
+func mustCheque(r kv.Reader, name string) cheque {
+	c, ok := cheques.Get(r, kv.StringKey(name))
+	if !ok {
+		panic("ledger: a document without its cheque: " + name)
+	}
+	return c
+}
+
+const (
+	openState      = "open"
+	spentState     = "spent"
+	cancelledState = "cancelled"
+	expiredState   = "expired"
+)
+
+// state says where the cheque stands at the log time: what ended it first.
+func (c *cheque) state(now int64) string {
+	switch {
+	case c.cancelled:
+		return cancelledState
+	case c.used >= c.uses, c.left().IsZero():
+		return spentState
+	case c.expires <= now:
+		return expiredState
+	}
+	return openState
+}
+
+// left is how much can still be cashed.
+func (c *cheque) left() Amount {
+	left, ok := c.ceiling.Sub(c.cashed)
+	if !ok {
+		panic("ledger: more was cashed of cheque " + c.name + " than it promises")
+	}
+	return left
+}
+
+func checkWriteCheque(s *pb.WriteCheque) error {
+	if err := namedAccount("account", s.Account); err != nil {
+		return err
+	}
+	if _, err := identity.ParsePrincipal(s.Recipient); err != nil {
+		return in("recipient", err)
+	}
+	if err := checkText("resource", s.Resource, 1, MaxResource); err != nil {
+		return err
+	}
+	switch {
+	case s.Uses > MaxUses:
+		return fault.Invalid.New("%d uses: a cheque has at most %d", s.Uses, MaxUses)
+	case s.ExpiresUnixNanos != 0 && s.LifetimeSeconds != 0:
+		return fault.Invalid.New("expires_unix_nanos and lifetime_seconds are both given, and one of them says when it expires")
+	}
+	if err := checkLifetime(s.ExpiresUnixNanos, s.LifetimeSeconds); err != nil {
+		return err
+	}
+	return checkText("description", s.Description, 0, MaxDescription)
+}
+
+// writeCheque promises to pay.
+func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
+	born, err := o.mayPromise(s.Account)
+	if err != nil {
+		return result{}, err
+	}
+	p, err := o.page(s.Account)
+	if err != nil {
+		return result{}, in("account", err)
+	}
+	ceiling, err := parseSome(p, "ceiling", s.Ceiling)
+	if err != nil {
+		return result{}, err
+	}
+	if err := mustBeOpen(p); err != nil {
+		return result{}, err
+	}
+	expires, err := expiry(o.tx.Time, s.ExpiresUnixNanos, s.LifetimeSeconds)
+	if err != nil {
+		return result{}, err
+	}
+	recipient, err := identity.ParsePrincipal(s.Recipient)
+	if err != nil {
+		return result{}, in("recipient", err)
+	}
+	c := cheque{
+		name: s.Id, account: p.id, asset: p.asset, writer: o.tx.Caller.Principal, born: born,
+		recipient: recipient, resource: s.Resource, ceiling: ceiling, uses: max(s.Uses, 1), expires: expires, version: 1,
+	}
+	cheques.Insert(o.tx.Tx, c)
+	return result{hash: o.file(o.chequeTerms(&c, p, s.Description))}, nil
+}
+
+// mayPromise asks whether the caller may Spend from the account now and, as the
+// cheque is looked at when it is cashed, without what its token gives. It gives the
+// index at which the caller was created, 0 for an operator.
+func (o *operation) mayPromise(account string) (born uint64, err error) {
+	if err := o.maySpend(account); err != nil {
+		return 0, in("account", err)
+	}
+	who := &o.tx.Caller
+	if who.Operator || who.Principal == command.System {
+		return 0, nil
+	}
+	at, err := accountPath(account)
+	if err != nil {
+		return 0, in("account", err)
+	}
+	if !acl.Permits(o.tx, o.tx.Time, who.Principal, command.Spend, at) {
+		return 0, fault.Denied.New("%s may Spend from %s by what its token gives alone: a cheque is good while who wrote it may do so itself",
+			who.Principal, at).With("operation", command.Spend.String()).With("path", string(at))
+	}
+	return tree.Find(o.tx, who.Principal).Created, nil
+}
+
+// parseSome reads an amount of more than nothing that a field names.
+func parseSome(p *page, field, s string) (Amount, error) {
+	amount, err := parseFor(p, field, s)
+	if err == nil && amount.IsZero() {
+		err = fault.Invalid.New("%s is nothing, it must be more", field)
+	}
+	return amount, err
+}

@@ -1,0 +1,56 @@
+package ledger
+
+import (
+	"strconv"
+
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+)
+
+// Due gives the log time at which the first open hold expires; ok is false when
+// there is none.
+func Due(r kv.Reader) (nanos int64, ok bool) {
+	for l := range lapses.All(r) {
+		return l.nanos, true
+	}
+	return 0, false
+}
+
+// Expire releases what remains of the holds that have expired. The machine calls
+// it before the commands of every entry, so that none of them meets a hold that
+// still reserves after its time.
+func Expire(tx *command.Tx) {
+	if at, ok := Due(tx); !ok || at > tx.Time {
+		return
+	}
+	var due []lapse
+	for l := range lapses.All(tx) {
+		if l.nanos > tx.Time {
+			break
+		}
+		due = append(due, l)
+	}
+	tx.Caller, tx.Command, tx.RequestID = command.Caller{Principal: command.System}, "ledger.expire", ""
+	b := openBook(tx)
+	for _, l := range due {
+		b.expire(l.hold)
+	}
+	if err := b.close(); err != nil {
+		panic("ledger: what has expired cannot be released: " + err.Error())
+	}
+	b.audit(&auditLine{what: "holds that expired: " + strconv.Itoa(len(due)) + ", the first " + due[0].hold})
+}
+
+func (b *book) expire(name string) {
+	h, ok := findHold(b.tx, name)
+	if !ok || h.state != holdOpen {
+		panic("ledger: a hold that is not open expires: " + name)
+	}
+	was, rest := h, h.remaining()
+	b.now = origin{name: name, hold: name, document: h.document}
+	if err := b.enter(lapsed, b.pageOf(h.debit), b.pageOf(h.credit), rest); err != nil {
+		panic("ledger: a hold that expired cannot be released: " + err.Error())
+	}
+	h.take(rest, &h.expired, holdExpired)
+	b.writeHold(&was, &h)
+}

@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// identified is a step, or a transfer, that has an id.
+type identified interface {
+	proto.Message
+	GetId() string
+}
+
+// sameStep refuses an id that was used for another step than this one.
+func sameStep(was *step, kind string, is identified, before, body string) error {
+	if was.kind != kind {
+		return used("kind")
+	}
+	if field := differing(is.ProtoReflect().Descriptor(), before, body); field != "" {
+		return used(field)
+	}
+	return nil
+}
+
+// failedBefore refuses a step that was refused before for what is kept.
+func failedBefore(r kv.Reader, kind string, is identified, body func() string) error {
+	was, ok := failures.Get(r, kv.StringKey(is.GetId()))
+	if !ok {
+		return nil
+	}
+	if was.kind != kind {
+		return used("kind")
+	}
+	if field := differing(is.ProtoReflect().Descriptor(), was.body, body()); field != "" {
+		return used(field)
+	}
+	return was.refusal.With("failed_index", strconv.FormatUint(was.id.Index, 10))
+}
+
+// keepFailure keeps the refusal of a step that depended on the state.
+func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) {
+	if !keepsFailing(refusal) {
+		return
+	}
+	if _, kept := failures.Get(tx, kv.StringKey(name)); kept {
+		return
+	}
+	if _, made := steps.Get(tx, kv.StringKey(name)); made {
+		return // it stands, whatever was to come of it
+	}
+	failures.Put(tx.Tx, failure{name: name, kind: kind, body: body, id: tx.NewID(), refusal: bare(refusal)})
+}
+
+// bare is the refusal without the place in the list where it happened.
+func bare(refusal *fault.Fault) *fault.Fault {
+	f := &fault.Fault{Kind: refusal.Kind, Message: refusal.Message}
+	for _, key := range refusal.DetailKeys() {
+		if key == "position" {
+			_, f.Message, _ = strings.Cut(f.Message, "): ")
+			continue
+		}
+		f = f.With(key, refusal.Details[key])
+	}
+	return f
+}
+
+func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fault) {
+	if at, ok := positionOf(refusal, len(req.Transfers)); ok {
+		t := req.Transfers[at]
+		keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
+	}
+	auditRefusal(tx, refusal, &auditLine{
+		what: describeTransfers(req), accounts: accountsOfTransfers(req),
+	})
+}
+
+// positionOf gives the position in a list that a refusal is about.
+func positionOf(refusal *fault.Fault, count int) (int, bool) {
+	at, err := strconv.Atoi(refusal.Details["position"])
+	return at, err == nil && at < count
+}

@@ -1,0 +1,455 @@
+package ledger_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"acquired/fsm/fsmtest"
+	"acquired/fsm/ledger"
+	pb "acquired/proto/acquired/v1"
+)
+
+// instant draws a time on one of the axes: before, between and at those of entries.
+func (a *artist) instant(label string) int64 {
+	if len(a.entries) == 0 || a.sometimes(8, label+" is now or never") {
+		return one(a, label, 0, a.now, a.now+plainSecond, 1, a.accounts[0].opened)
+	}
+	e := one(a, label+" of", a.entries...)
+	return max(0, one(a, label, e.time, e.at(), e.at(), e.at()-1, e.at()+1))
+}
+
+// on gives when the entry was made, on one of the axes.
+func (e *plainEntry) on(effective bool) int64 {
+	if effective {
+		return e.at()
+	}
+	return e.time
+}
+
+// countersAt sums what the entries did to an account up to an instant.
+func (l *plainLedger) countersAt(account int, at int64, effective bool) plainCounters {
+	sum, other := newPlainCounters(), newPlainCounters()
+	for _, e := range l.entries {
+		if e.on(effective) > at {
+			continue
+		}
+		switch account {
+		case e.debit:
+			e.add(&sum, &other)
+		case e.credit:
+			e.add(&other, &sum)
+		}
+	}
+	return sum
+}
+
+// instantOf is the end of time for no instant.
+func (l *plainLedger) instantOf(at int64) int64 {
+	if at == 0 {
+		return l.now
+	}
+	return at
+}
+
+// balanceAtResponse replays the entries up to an instant.
+func (l *plainLedger) balanceAtResponse(path string, at int64, effective bool) *pb.BalanceResponse {
+	i := l.at[path]
+	c := l.countersAt(i, l.instantOf(at), effective)
+	res := &pb.BalanceResponse{
+		Path: path, Asset: l.accounts[i].asset, DebitsPosted: l.text(i, c.debits), CreditsPosted: l.text(i, c.credits),
+		Balance: l.text(i, minus(c.credits, c.debits)),
+	}
+	if !effective {
+		res.DebitsPending, res.CreditsPending = l.text(i, c.debitsPending), l.text(i, c.creditsPending)
+	}
+	return res
+}
+
+// compareBalanceAt is invariant 14.
+func (r *referenceRun) compareBalanceAt(t *rapid.T) {
+	a := r.draw(t)
+	req := &pb.BalanceRequest{Path: one(a, "path", a.paths()...), AtUnixNanos: a.instant("at"), Effective: a.sometimes(2, "effective")}
+	if req.AtUnixNanos == 0 {
+		req.Effective = true
+	}
+	got, err := fsmtest.Ask(r.machine.Operator, ledger.Balance, req)
+	if err != nil {
+		t.Fatalf("%v: %v", req, err)
+	}
+	compareAnswer(t, req, got, r.plain.balanceAtResponse(req.Path, req.AtUnixNanos, req.Effective))
+}
+
+func (r *referenceRun) compareRollUp(t *rapid.T) {
+	a := r.draw(t)
+	req := &pb.RollUpRequest{
+		Under:       one(a, "under", "", "/account", "/account/a", "/account/grid", "/account/bank"),
+		AtUnixNanos: one(a, "at now", 0, a.instant("at")), Effective: a.sometimes(2, "effective"),
+	}
+	got, err := fsmtest.Ask(r.machine.Operator, ledger.RollUp, req)
+	if err != nil {
+		t.Fatalf("%v: %v", req, err)
+	}
+	compareAnswer(t, req, got, r.plain.rollUpResponse(req))
+}
+
+// rollUpResponse sums over the accounts that were there at the instant, and those
+// that entries were back-dated to from before it.
+func (l *plainLedger) rollUpResponse(req *pb.RollUpRequest) *pb.RollUpResponse {
+	at := l.instantOf(req.AtUnixNanos)
+	res := &pb.RollUpResponse{}
+	for _, code := range l.assets() {
+		sum, count := newPlainCounters(), uint64(0)
+		for i, a := range l.accounts {
+			c := l.countersAt(i, at, req.Effective)
+			if req.Effective {
+				c.debitsPending, c.creditsPending = nothing, nothing
+			}
+			zero := newPlainCounters()
+			there := a.opened <= at || !c.sameAs(&zero)
+			if a.asset == code && cover(req.Under, a.path) && there && (!a.gone || a.left > at) {
+				sum.debits, sum.credits = plus(sum.debits, c.debits), plus(sum.credits, c.credits)
+				sum.debitsPending, sum.creditsPending = plus(sum.debitsPending, c.debitsPending), plus(sum.creditsPending, c.creditsPending)
+				count++
+			}
+		}
+		if count > 0 {
+			res.Assets = append(res.Assets, l.totalsResponse(code, &sum, count, req.Effective))
+		}
+	}
+	return res
+}
+
+func (l *plainLedger) totalsResponse(code string, sum *plainCounters, accounts uint64, effective bool) *pb.AssetTotals {
+	scale := l.scales[code]
+	totals := &pb.AssetTotals{
+		Asset: code, Scale: uint32(scale), Accounts: accounts,
+		DebitsPosted: format(sum.debits, scale), CreditsPosted: format(sum.credits, scale),
+		Balance: format(minus(sum.credits, sum.debits), scale),
+	}
+	if !effective {
+		totals.DebitsPending, totals.CreditsPending = format(sum.debitsPending, scale), format(sum.creditsPending, scale)
+	}
+	return totals
+}
+
+// plainLine is a line of a statement: an entry seen from one of its accounts.
+type plainLine struct {
+	entry   plainEntry
+	account int
+	balance *big.Int // after it
+}
+
+// statement gives all lines of the accounts, in the order of one of the axes.
+func (l *plainLedger) statement(accounts []int, effective bool) (all []plainLine) {
+	for _, e := range l.entries {
+		if effects[e.kind].posted == 0 {
+			continue
+		}
+		for _, account := range []int{e.debit, e.credit} {
+			if slices.Contains(accounts, account) {
+				all = append(all, plainLine{entry: e, account: account})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b plainLine) int { return cmp.Compare(a.entry.on(effective), b.entry.on(effective)) })
+	balance := nothing
+	for i := range all {
+		balance = plus(balance, all[i].change())
+		all[i].balance = balance
+	}
+	return all
+}
+
+func (n *plainLine) change() *big.Int {
+	if n.account == n.entry.debit {
+		return minus(nothing, n.entry.amount)
+	}
+	return n.entry.amount
+}
+
+func (l *plainLedger) line(n *plainLine, subtree bool) *pb.StatementLine {
+	e := &n.entry
+	line := &pb.StatementLine{
+		Index: e.index, UnixNanos: e.time, Transfer: e.id, Balance: l.text(n.account, n.balance), Kind: e.kind,
+		EffectiveUnixNanos: e.at(), Description: e.description,
+	}
+	if n.account == e.debit {
+		line.Debit, line.Counterparty = l.text(e.debit, e.amount), l.accounts[e.credit].path
+	} else {
+		line.Credit, line.Counterparty = l.text(e.debit, e.amount), l.accounts[e.debit].path
+	}
+	if subtree {
+		line.Account = l.accounts[n.account].path
+	}
+	return line
+}
+
+// compareStatement reads a statement page by page. It is invariant 15 too: the
+// closing balance of a page is the opening one of the next.
+func (r *referenceRun) compareStatement(t *rapid.T) {
+	a := r.draw(t)
+	req, accounts := a.statementRequest()
+	if len(accounts) == 0 {
+		t.Skip("no account")
+	}
+	got, pages := r.readStatement(t, req)
+	effective, from, until := req.Effective, req.FromUnixNanos, req.UntilUnixNanos
+	opening, want := nothing, []*pb.StatementLine(nil)
+	closing := opening
+	for _, n := range r.plain.statement(accounts, effective) {
+		switch on := n.entry.on(effective); {
+		case on < from:
+			opening, closing = n.balance, n.balance
+		case until == 0 || on < until:
+			want = append(want, r.plain.line(&n, req.Subtree))
+			closing = n.balance
+		}
+	}
+	first, last := pages[0], pages[len(pages)-1]
+	if req.NewestFirst {
+		slices.Reverse(want)
+		first, last = last, first
+	}
+	compareAnswers(t, req, got, want)
+	if o, c := r.plain.text(accounts[0], opening), r.plain.text(accounts[0], closing); first.Opening != o || last.Closing != c {
+		t.Fatalf("%v opens with %s and closes with %s, want %s and %s", req, first.Opening, last.Closing, o, c)
+	}
+}
+
+// statementRequest draws a request and gives the accounts that it is of.
+func (a *artist) statementRequest() (req *pb.StatementRequest, accounts []int) {
+	req = &pb.StatementRequest{
+		Path: one(a, "path", a.paths()...), Limit: uint32(a.from(1, 9, "limit")),
+		NewestFirst: a.sometimes(2, "newest first"), Effective: a.sometimes(2, "effective"),
+	}
+	if a.sometimes(3, "from") {
+		req.FromUnixNanos = a.instant("from")
+	}
+	if a.sometimes(3, "until") {
+		req.UntilUnixNanos = max(req.FromUnixNanos, a.instant("until"))
+	}
+	if !a.sometimes(3, "subtree") {
+		return req, []int{a.at[req.Path]}
+	}
+	req.Subtree = true
+	req.Asset = a.accounts[a.at[req.Path]].asset
+	req.Path = one(a, "under", "/account", "/account/a", "/account/x", "/account/grid", req.Path)
+	if !slices.ContainsFunc(a.paths(), func(p string) bool { return cover(req.Path, p) && a.assetOf(p) == req.Asset }) {
+		return req, nil
+	}
+	for i, account := range a.accounts {
+		if account.asset == req.Asset && cover(req.Path, account.path) {
+			accounts = append(accounts, i)
+		}
+	}
+	return req, accounts
+}
+
+// readStatement gives all lines, and the pages.
+func (r *referenceRun) readStatement(t *rapid.T, req *pb.StatementRequest) (lines []*pb.StatementLine, pages []*pb.StatementResponse) {
+	t.Helper()
+	for {
+		page, err := fsmtest.Ask(r.machine.Operator, ledger.Statement, req)
+		if err != nil {
+			t.Fatalf("%v: %v", req, err)
+		}
+		if len(pages) > 0 {
+			earlier, later := pages[len(pages)-1], page
+			if req.NewestFirst {
+				earlier, later = later, earlier
+			}
+			if earlier.Closing != later.Opening {
+				t.Fatalf("%v: a page closes with %s and the next opens with %s", req, earlier.Closing, later.Opening)
+			}
+		}
+		lines, pages = append(lines, page.Lines...), append(pages, page)
+		if page.Cursor == "" {
+			req.Cursor = ""
+			return lines, pages
+		}
+		req.Cursor = page.Cursor
+	}
+}
+
+func (r *referenceRun) compareLookup(t *rapid.T) {
+	a := r.draw(t)
+	req := &pb.LookupRequest{Under: one(a, "under", "", "", "/account/a", "/account/bank", "/")}
+	for range a.from(1, 10, "ids") {
+		req.Ids = append(req.Ids, a.standing())
+	}
+	want := &pb.LookupResponse{}
+	for _, id := range req.Ids {
+		for _, e := range r.plain.entries {
+			debit, credit := r.plain.accounts[e.debit].path, r.plain.accounts[e.credit].path
+			within := req.Under == "/" || cover(req.Under, debit) || cover(req.Under, credit)
+			if e.id == id && effects[e.kind].posted > 0 && within {
+				want.Transfers = append(want.Transfers, r.plain.recorded(&e))
+			}
+		}
+	}
+	got, err := fsmtest.Ask(r.machine.Operator, ledger.Lookup, req)
+	if err != nil {
+		t.Fatalf("%v: %v", req, err)
+	}
+	compareAnswer(t, req, got, want)
+}
+
+// standing draws the id of a step, mostly of one that moved something.
+func (a *artist) standing() string {
+	if len(a.entries) == 0 || a.sometimes(5, "any id") {
+		return a.id()
+	}
+	return one(a, "entry", a.entries...).id
+}
+
+func (l *plainLedger) recorded(e *plainEntry) *pb.RecordedTransfer {
+	effective := e.at()
+	if effective == e.time {
+		effective = 0
+	}
+	return &pb.RecordedTransfer{
+		Transfer: &pb.Transfer{
+			Id: e.id, Debit: l.accounts[e.debit].path, Credit: l.accounts[e.credit].path, Asset: l.accounts[e.debit].asset,
+			Amount: l.text(e.debit, e.amount), EffectiveUnixNanos: effective, Description: e.description,
+		},
+		Index: e.index, UnixNanos: e.time,
+	}
+}
+
+// compareLists reads the holds and documents of an account, page by page, and the
+// periods.
+func (r *referenceRun) compareLists(t *rapid.T) {
+	a := r.draw(t)
+	path, limit := one(a, "path", a.paths()...), uint32(a.from(1, 5, "limit"))
+	at := r.plain.at[path]
+	var holds, documents []string
+	for req := (&pb.HoldsRequest{Account: path, Closed: a.sometimes(2, "closed"), Limit: limit}); ; {
+		page, err := fsmtest.Ask(r.machine.Operator, ledger.Holds, req)
+		if err != nil {
+			t.Fatalf("%v: %v", req, err)
+		}
+		for _, h := range page.Holds {
+			compareAnswer(t, req, h, r.plain.holdResponse(h.Id))
+			holds = append(holds, h.Id)
+		}
+		if req.Cursor = page.Cursor; req.Cursor == "" {
+			compareSet(t, req, holds, r.plain.holdsOf(at, req.Closed))
+			break
+		}
+	}
+	for req := (&pb.DocumentsRequest{Account: path, Limit: limit}); ; {
+		page, err := fsmtest.Ask(r.machine.Operator, ledger.Documents, req)
+		if err != nil {
+			t.Fatalf("%v: %v", req, err)
+		}
+		for _, d := range page.Documents {
+			compareAnswer(t, req, d, r.plain.documentResponse(d.Id))
+			documents = append(documents, d.Id)
+		}
+		if req.Cursor = page.Cursor; req.Cursor == "" {
+			compareList(t, req, documents, r.plain.documentsOf(at))
+			break
+		}
+	}
+}
+
+func compareList(t *rapid.T, req any, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%v gives %q, want %q", req, got, want)
+	}
+}
+
+// compareSet compares lists whose order is nobody's business.
+func compareSet(t *rapid.T, req any, got, want []string) {
+	t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	compareList(t, req, got, want)
+}
+
+func (l *plainLedger) holdsOf(account int, closed bool) (ids []string) {
+	for _, id := range l.holdOrder {
+		if h := l.holds[id]; (h.debit == account || h.credit == account) && (closed || h.ended == "") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (l *plainLedger) documentsOf(account int) (ids []string) {
+	for _, id := range l.documentOrder {
+		if slices.Contains(l.documents[id].accounts, account) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// compareJournalOf reads the journal of a subtree, from an index on, page by page.
+func (r *referenceRun) compareJournalOf(t *rapid.T) {
+	a := r.draw(t)
+	req := &pb.JournalRequest{Under: one(a, "under", "", "/account/a", "/account/grid"), Limit: uint32(a.from(1, 9, "limit"))}
+	behind := uint64(a.from(0, int(r.plain.index), "behind"))
+	if req.UntilIndex = uint64(a.from(0, int(r.plain.index), "until")); behind > 0 {
+		req.Cursor = fmt.Sprint(behind)
+	}
+	var got, want []*pb.JournalEntry
+	for _, e := range r.plain.entries {
+		within := cover(req.Under, r.plain.accounts[e.debit].path) || cover(req.Under, r.plain.accounts[e.credit].path)
+		if within && e.index > behind && (req.UntilIndex == 0 || e.index <= req.UntilIndex) {
+			want = append(want, r.plain.journalEntry(&e))
+		}
+	}
+	for done := false; !done; {
+		page, err := fsmtest.Ask(r.machine.Operator, ledger.Journal, req)
+		if err != nil {
+			t.Fatalf("%v: %v", req, err)
+		}
+		got = append(got, page.Entries...)
+		req.Cursor, done = page.Cursor, page.Done
+	}
+	compareAnswers(t, req, got, want)
+}
+
+// compareAccounts lists the accounts below a path, page by page.
+func (r *referenceRun) compareAccounts(t *rapid.T) {
+	a := r.draw(t)
+	req := &pb.AccountsRequest{Under: one(a, "under", "", "/account", "/account/a", "/account/grid"), Limit: uint32(a.from(1, 5, "limit"))}
+	var got, want []*pb.AccountResponse
+	for _, p := range a.paths() {
+		if cover(req.Under, p) {
+			want = append(want, r.plain.accountResponse(p))
+		}
+	}
+	for {
+		page, err := fsmtest.Ask(r.machine.Operator, ledger.ListAccounts, req)
+		if err != nil {
+			t.Fatalf("%v: %v", req, err)
+		}
+		got = append(got, page.Accounts...)
+		if req.Cursor = page.Cursor; req.Cursor == "" {
+			break
+		}
+	}
+	slices.SortFunc(got, func(a, b *pb.AccountResponse) int { return cmp.Compare(a.Path, b.Path) })
+	compareAnswers(t, req, got, want)
+}
+
+func (r *referenceRun) comparePeriods(t *rapid.T) {
+	got, err := fsmtest.Ask(r.machine.Operator, ledger.Periods, &pb.PeriodsRequest{})
+	if err != nil {
+		t.Fatalf("the periods: %v", err)
+	}
+	want := &pb.PeriodsResponse{}
+	for _, p := range r.plain.periods {
+		want.Periods = append(want.Periods, &pb.Period{
+			Name: p.name, UntilUnixNanos: p.until, Index: p.index, UnixNanos: p.time, Principal: p.principal,
+		})
+	}
+	compareAnswer(t, "the periods", got, want)
+}

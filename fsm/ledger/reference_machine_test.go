@@ -1,0 +1,380 @@
+package ledger_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"acquired/fsm"
+	"acquired/fsm/fsmtest"
+	"acquired/fsm/ledger"
+	statev1 "acquired/proto/acquired/state/v1"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// TestAgreesWithTheReference compares every answer, and after every step all that
+// there is, with those of the reference, over random requests of every kind.
+//
+// ACQUIRED_LONG=1 makes a hundred times as many.
+func TestAgreesWithTheReference(t *testing.T) {
+	t.Parallel()
+	met := make(happened)
+	checkReference(t, func(t *rapid.T) *referenceRun { return newReferenceRun(t, met) })
+	met.check(t)
+}
+
+// checkReference makes runs, each of some sixty steps.
+func checkReference(t *testing.T, begin func(*rapid.T) *referenceRun) {
+	t.Helper()
+	rounds, repeats := 1, 3
+	if os.Getenv("ACQUIRED_LONG") == "1" {
+		rounds, repeats = 25, 8
+	}
+	for range rounds {
+		rapid.Check(t, func(t *rapid.T) {
+			r := begin(t)
+			for range repeats {
+				t.Repeat(map[string]func(*rapid.T){"": r.compareAll, "step": r.step})
+			}
+			r.verify(t)
+		})
+	}
+}
+
+// referenceRun drives a machine and the reference with the same requests.
+type referenceRun struct {
+	machine *fsmtest.Machine
+	plain   *plainLedger
+	met     happened
+	// by sends what moves money, who is what the reference knows of it.
+	by     *fsmtest.Client
+	who    plainCaller
+	artist artist
+	sent   []sentBefore
+	// compared is how many entries were compared with the journal, cursor where it
+	// goes on.
+	compared int
+	cursor   string
+	// audited are the lines that the audit must have behind auditCursor; lines and
+	// hashes are those before.
+	audited     []*pb.AuditLine
+	auditCursor string
+	lines       int
+	hashes      map[string]bool
+	// before is what the ledger said of itself after the step before.
+	before *books
+}
+
+// sentBefore is a request that was answered.
+type sentBefore struct {
+	command *statev1.Command
+	result  fsm.Result
+	time    int64
+}
+
+// allKinds are the steps of ops, the more important more than once.
+var allKinds = []string{
+	"transfer", "transfer", "hold", "hold", "capture", "release", "extend", "refund", "refund", "exchange",
+	"write_cheque", "cash_cheque", "cash_cheque", "cash_cheque", "cancel_cheque",
+	"issue_invoice", "pay_invoice", "pay_invoice", "credit_invoice", "void_invoice", "issue_receipt",
+}
+
+func newReferenceRun(t *rapid.T, met happened) *referenceRun {
+	r := &referenceRun{
+		machine: fsmtest.New(t), plain: newPlainLedger(), met: met, hashes: make(map[string]bool), before: &books{},
+	}
+	r.by = r.machine.Operator
+	r.who = plainCaller{principal: "/user/operator", may: func(string, string) fault.Kind { return "" }}
+	r.artist = artist{kinds: allKinds, self: r.who.principal}
+	for _, req := range plainScales {
+		r.send(t, r.createAsset(req))
+	}
+	for _, req := range plainBanks {
+		r.send(t, r.openAccount(req))
+	}
+	r.send(t, r.transfer(openings()))
+	return r
+}
+
+// sending is a request with what the reference makes of it, and how the answers
+// compare when it is not refused.
+type sending struct {
+	command *statev1.Command
+	request proto.Message
+	plainly func(*plainLedger) *plainFault
+	compare func(t *rapid.T, answer proto.Message)
+}
+
+// step draws something to do, most of it requests.
+func (r *referenceRun) step(t *rapid.T) {
+	a := r.draw(t)
+	one(a, "step",
+		r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome, r.sendSome,
+		r.sendSome, r.sendSome, r.wait, r.wait, r.sendAgain, r.compareBalanceAt, r.compareRollUp, r.compareStatement, r.compareStatement,
+		r.compareLookup, r.compareLists, r.compareAccounts, r.comparePeriods, r.compareJournalOf,
+	)(t)
+}
+
+// sendSome draws the commands of an entry of the log: mostly one.
+func (r *referenceRun) sendSome(t *rapid.T) {
+	a := r.draw(t)
+	var all []*sending
+	for range one(a, "commands", 1, 1, 1, 1, 1, 2, 3) {
+		all = append(all, one(a, "request",
+			r.drawOpen, r.drawOpen, r.drawChange, a.closing(r), r.drawPeriod,
+			r.drawTransfers, r.drawTransfers, r.drawTransfers, r.drawTransfers,
+			r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp,
+		)(a))
+	}
+	r.send(t, all...)
+}
+
+// send applies the requests as one entry of the log, to both ledgers.
+func (r *referenceRun) send(t *rapid.T, all ...*sending) {
+	t.Helper()
+	var commands []*statev1.Command
+	for _, s := range all {
+		t.Logf("%v", s.request)
+		commands = append(commands, s.command)
+	}
+	hash, due := r.machine.Hash(), r.plain.due()
+	results := r.machine.Apply(commands...)
+	r.next()
+	refused := r.plain.now < due
+	for i, s := range all {
+		r.sent = append(r.sent, sentBefore{s.command, results[i], r.plain.now})
+		f := r.try(s, results[i])
+		wantFault(t, s.request, results[i].Err, f)
+		refused = refused && f != nil
+	}
+	if refused && r.machine.Hash() != hash {
+		t.Fatalf("9: what was refused changed the state hash")
+	}
+	r.compareJournal(t)
+	r.plain.seal()
+	for i, s := range all {
+		if results[i].Err == nil && s.compare != nil {
+			s.compare(t, results[i].Response)
+		}
+	}
+}
+
+// next brings the reference to the log time of the machine.
+func (r *referenceRun) next() {
+	r.plain.index, r.plain.now = r.machine.Position().Index, r.machine.Position().Time
+	first := len(r.plain.entries)
+	if r.plain.expire(); len(r.plain.entries) > first {
+		r.audited = append(r.audited, &pb.AuditLine{
+			Index: r.plain.index, UnixNanos: r.plain.now, Principal: "/system", Command: "ledger.expire",
+			Entries: uint32(len(r.plain.entries) - first),
+		})
+	}
+}
+
+// try does a request to the reference, which a refusal leaves as it was but for
+// what it keeps of refusals.
+func (r *referenceRun) try(s *sending, result fsm.Result) *plainFault {
+	next, first := r.plain.clone(), len(r.plain.entries)
+	f := s.plainly(next)
+	if f == nil {
+		r.plain = next
+	} else {
+		r.plain.refusals = next.refusals
+	}
+	if f != nil || changes(result.Response) {
+		r.noteAudit(s.command, result, first)
+	}
+	r.met.note(s.request, result.Response, f)
+	return f
+}
+
+// changes says whether what was answered so changed anything, or was refused in
+// part.
+func changes(answer proto.Message) bool {
+	switch answer := answer.(type) {
+	case *pb.TransferResponse:
+		return answer.Created > 0 || len(answer.Failed) > 0
+	case *pb.OpResponse:
+		return slices.ContainsFunc(answer.Results, func(s *pb.StepResult) bool { return !s.Existing && s.Index != 0 })
+	}
+	return true
+}
+
+func (r *referenceRun) draw(t *rapid.T) *artist {
+	r.artist.T, r.artist.plainLedger = t, r.plain
+	return &r.artist
+}
+
+func (r *referenceRun) createAsset(req *pb.CreateAssetRequest) *sending {
+	return &sending{
+		command: fsmtest.Command(r.machine.Operator, ledger.CreateAsset, req), request: req,
+		plainly: func(l *plainLedger) *plainFault { return l.createAsset(req) },
+	}
+}
+
+func (r *referenceRun) openAccount(req *pb.OpenAccountRequest) *sending {
+	return &sending{
+		command: fsmtest.Command(r.machine.Operator, ledger.OpenAccount, req), request: req,
+		plainly: func(l *plainLedger) *plainFault { return l.openAccount(req) },
+	}
+}
+
+func (r *referenceRun) drawOpen(a *artist) *sending { return r.openAccount(a.openRequest()) }
+
+func (r *referenceRun) drawChange(a *artist) *sending {
+	req, version := a.changeRequest(), uint64(0)
+	return &sending{
+		command: fsmtest.Command(r.machine.Operator, ledger.ChangeAccount, req), request: req,
+		plainly: func(l *plainLedger) *plainFault {
+			f := l.changeAccount(req)
+			if f == nil {
+				version = l.accounts[l.at[plainPath(req.Path)]].version
+			}
+			return f
+		},
+		compare: func(t *rapid.T, answer proto.Message) {
+			compareAnswer(t, req, answer, proto.Message(&pb.ChangeAccountResponse{Index: r.plain.index, Version: version}))
+		},
+	}
+}
+
+// closing closes accounts in a while, and otherwise changes them.
+func (a *artist) closing(r *referenceRun) func(*artist) *sending {
+	if a.sometimes(4, "close") {
+		return r.drawClose
+	}
+	return r.drawChange
+}
+
+func (r *referenceRun) drawClose(a *artist) *sending {
+	req := &pb.CloseAccountRequest{Path: a.path("path", "")}
+	return &sending{
+		command: fsmtest.Command(r.machine.Operator, ledger.CloseAccount, req), request: req,
+		plainly: func(l *plainLedger) *plainFault { return l.closeAccount(req) },
+	}
+}
+
+func (r *referenceRun) drawPeriod(a *artist) *sending {
+	req := a.periodRequest()
+	return &sending{
+		command: fsmtest.Command(r.machine.Operator, ledger.ClosePeriod, req), request: req,
+		plainly: func(l *plainLedger) *plainFault { return l.closePeriod(req, "/user/operator") },
+	}
+}
+
+func (r *referenceRun) drawTransfers(a *artist) *sending { return r.transfer(a.transferRequest()) }
+
+func (r *referenceRun) transfer(req *pb.TransferRequest) *sending {
+	var want *pb.TransferResponse
+	return &sending{
+		command: fsmtest.Command(r.by, ledger.Transfer, req), request: req,
+		plainly: func(l *plainLedger) (f *plainFault) {
+			want, f = l.transfers(r.who, req)
+			return f
+		},
+		compare: func(t *rapid.T, answer proto.Message) {
+			got := answer.(*pb.TransferResponse)
+			for i, f := range got.Failed[:min(len(got.Failed), len(want.Failed))] {
+				want.Failed[i].Message = f.Message // it is for people
+			}
+			compareAnswer(t, req, got, want)
+		},
+	}
+}
+
+func (r *referenceRun) drawOp(a *artist) *sending {
+	req := a.opRequest()
+	var want *pb.OpResponse
+	return &sending{
+		command: fsmtest.Command(r.by, ledger.Op, req), request: req,
+		plainly: func(l *plainLedger) (f *plainFault) {
+			want, f = l.op(r.who, req)
+			return f
+		},
+		compare: func(t *rapid.T, answer proto.Message) {
+			for i, made := range want.Results {
+				if made.Hash == toLearn {
+					_, id := stepOf(req.Steps[i])
+					made.Hash = r.plain.documents[id].hash
+				}
+			}
+			compareAnswer(t, req, answer.(*pb.OpResponse), want)
+		},
+	}
+}
+
+// wait lets time go by, so that things end.
+func (r *referenceRun) wait(t *rapid.T) {
+	a := r.draw(t)
+	seconds := a.from(0, 8, "seconds")
+	if a.sometimes(20, "a day") {
+		seconds = one(a, "long", 3000, 24*3600, 8*24*3600)
+	}
+	r.machine.Wait(int64(seconds) * plainSecond)
+	r.send(t)
+}
+
+// sendAgain sends a request that was answered not long ago, under the id that it
+// had.
+func (r *referenceRun) sendAgain(t *rapid.T) {
+	was := one(r.draw(t), "request", r.sent...)
+	if was.time+fsm.AnswerAge <= r.plain.now+r.machine.EntryNanos {
+		t.Skip("the answer may be forgotten")
+	}
+	result := r.machine.Apply(was.command)[0]
+	r.next()
+	if result.Index != was.result.Index || !bytes.Equal(result.Body, was.result.Body) || fmt.Sprint(result.Err) != fmt.Sprint(was.result.Err) {
+		t.Fatalf("%v sent again gives %+v, at first it gave %+v", was.command, result, was.result)
+	}
+}
+
+// happened counts what happened over all runs of a test.
+type happened map[string]int
+
+// note counts the steps that were made, and the kinds of refusals.
+func (m happened) note(request, answer proto.Message, f *plainFault) {
+	m["requests"]++
+	if f != nil {
+		m["refused as "+string(f.kind)]++
+		return
+	}
+	op, ok := request.(*pb.OpRequest)
+	if !ok {
+		return
+	}
+	for i, s := range answer.(*pb.OpResponse).Results {
+		if s.Existing {
+			m["standing"]++
+		} else {
+			m[kindOf(op.Steps[i])+" made"]++
+		}
+	}
+}
+
+// check fails when enough was tried and something never happened: then the requests
+// are drawn badly, or it cannot be done.
+func (m happened) check(t *testing.T, more ...string) {
+	t.Helper()
+	for _, what := range slices.Sorted(maps.Keys(m)) {
+		t.Logf("%s: %d", what, m[what])
+	}
+	wanted := append([]string{"standing", "guard made"}, more...)
+	for _, kind := range allKinds {
+		wanted = append(wanted, kind+" made")
+	}
+	for _, kind := range []fault.Kind{fault.Invalid, fault.NotFound, fault.Exists, fault.Conflict, fault.Insufficient, fault.Exhausted} {
+		wanted = append(wanted, "refused as "+string(kind))
+	}
+	for _, what := range wanted {
+		if m["requests"] > 4000 && m[what] == 0 {
+			t.Errorf("%s: never, in %d requests", what, m["requests"])
+		}
+	}
+}

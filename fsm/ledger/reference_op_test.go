@@ -1,0 +1,515 @@
+package ledger_test
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// stepOf gives what a step says and its id, which is empty for a guard.
+func stepOf(s *pb.Step) (step proto.Message, id string) {
+	m := s.ProtoReflect()
+	f := m.WhichOneof(m.Descriptor().Oneofs().ByName("step"))
+	if f == nil {
+		return nil, ""
+	}
+	step = m.Get(f).Message().Interface()
+	if s.GetGuard() == nil {
+		id = stringField(step, "id")
+	}
+	return step, id
+}
+
+func stringField(m proto.Message, name protoreflect.Name) string {
+	return m.ProtoReflect().Get(m.ProtoReflect().Descriptor().Fields().ByName(name)).String()
+}
+
+// op makes a list of steps, all or none.
+func (l *plainLedger) op(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse, *plainFault) {
+	if f := malformedOp(req); f != nil {
+		return nil, f
+	}
+	if res, f := l.opBefore(req); res != nil || f != nil {
+		return res, f
+	}
+	r := &plainRun{plainLedger: l.clone(), caller: caller}
+	res := &pb.OpResponse{Index: l.index}
+	for i, s := range req.Steps {
+		result, f := r.step(s)
+		if f != nil {
+			l.keepOp(req, i, f)
+			return nil, f.at(i)
+		}
+		res.Results = append(res.Results, &pb.StepResult{Index: result.index, Amount: result.amount, Hash: result.hash})
+	}
+	if f := r.leavesEmpty(l); f != nil {
+		l.keepOp(req, len(req.Steps), f)
+		return nil, f
+	}
+	r.finish(l)
+	*l = *r.plainLedger
+	return res, nil
+}
+
+// keepOp remembers a refusal under the id of the step, or that of the first step
+// for what has none. That a time is over it need not remember.
+func (l *plainLedger) keepOp(req *pb.OpRequest, position int, f *plainFault) {
+	var step proto.Message
+	id := ""
+	if position < len(req.Steps) {
+		if _, over := req.Steps[position].GetGuard().GetGuard().(*pb.Guard_NotAfterUnixNanos); over {
+			return
+		}
+		step, id = stepOf(req.Steps[position])
+	}
+	for i := 0; id == "" && i < len(req.Steps); i++ {
+		step, id = stepOf(req.Steps[i])
+	}
+	if id != "" {
+		l.keep(id, step, f)
+	}
+}
+
+// opBefore gives the results of then when all steps stand already. It refuses ids
+// that were used for something else, or failed before, or of which only some stand.
+func (l *plainLedger) opBefore(req *pb.OpRequest) (*pb.OpResponse, *plainFault) {
+	r := &plainRun{plainLedger: l}
+	res := &pb.OpResponse{Index: l.index}
+	stand, missing := 0, 0
+	for i, s := range req.Steps {
+		step, id := stepOf(s)
+		if id == "" {
+			res.Results = append(res.Results, &pb.StepResult{})
+			continue
+		}
+		was, stands, f := r.before(id, step)
+		if f != nil {
+			return nil, f.at(i)
+		}
+		if stands {
+			stand++
+		} else {
+			missing++
+		}
+		if stand > 0 && missing > 0 {
+			return nil, &plainFault{kind: fault.Conflict, field: "steps", position: i}
+		}
+		res.Results = append(res.Results, &pb.StepResult{Index: was.index, Amount: was.amount, Hash: was.hash, Existing: true})
+	}
+	if stand == 0 {
+		return nil, nil
+	}
+	return res, nil
+}
+
+// step makes one step of an op.
+func (r *plainRun) step(s *pb.Step) (plainResult, *plainFault) {
+	switch s := s.Step.(type) {
+	case *pb.Step_Guard:
+		return plainResult{index: r.index}, r.guard(s.Guard)
+	case *pb.Step_Transfer:
+		return r.transfer(s.Transfer)
+	}
+	step, id := stepOf(s)
+	if was, stands, f := r.before(id, step); stands || f != nil {
+		return plainResult{index: was.index, amount: was.amount, hash: was.hash, existing: true}, f
+	}
+	amount, hash, f := r.make(s)
+	if f != nil {
+		return plainResult{}, f
+	}
+	return r.note(id, step, amount, hash), nil
+}
+
+// make makes a step that is no transfer and has not been made.
+func (r *plainRun) make(step *pb.Step) (amount, hash string, f *plainFault) {
+	switch s := step.Step.(type) {
+	case *pb.Step_Hold:
+		amount, f = r.placeHold(s.Hold)
+	case *pb.Step_Capture:
+		amount, f = r.capture(s.Capture)
+	case *pb.Step_Release:
+		amount, f = r.release(s.Release)
+	case *pb.Step_Extend:
+		amount, f = r.extend(s.Extend)
+	default:
+		return r.document(step)
+	}
+	return amount, "", f
+}
+
+// malformedOp refuses what is wrong with an op in any state.
+func malformedOp(req *pb.OpRequest) *plainFault {
+	met := make(map[string]bool)
+	for i, s := range req.Steps {
+		step, id := stepOf(s)
+		if id != "" && (met[id] || isBeforeTime(step)) || malformedStep(s) {
+			return refuse(fault.Invalid).at(i)
+		}
+		met[id] = true
+	}
+	return nil
+}
+
+// isBeforeTime says whether a time in the step is before 1970.
+func isBeforeTime(step proto.Message) (before bool) {
+	step.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		before = before || f.Kind() == protoreflect.Int64Kind && v.Int() < 0
+		return true
+	})
+	return before
+}
+
+// hasFixed says whether a share is of an amount.
+func hasFixed(shares []*pb.Share) bool {
+	return slices.ContainsFunc(shares, func(s *pb.Share) bool { return s.Weight == 0 })
+}
+
+// optional says whether an amount may be left out or is one.
+func optional(s string) bool { return s == "" || isAmount(s) }
+
+func positive(s string) bool { return isAmount(s) && strings.Trim(s, "0.") != "" }
+
+func isAccount(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(p string) bool { return plainPath(p) == "" })
+}
+
+// malformedStep says whether a step would be refused in any state.
+func malformedStep(s *pb.Step) bool {
+	switch s := s.Step.(type) {
+	case *pb.Step_Transfer:
+		return malformedTransfer(s.Transfer) != nil || s.Transfer.Linked
+	case *pb.Step_Guard:
+		return malformedGuard(s.Guard)
+	case *pb.Step_Hold:
+		h := s.Hold
+		return !isAccount(h.Debit, h.Credit) || !positive(h.Amount) ||
+			h.ExpiresUnixNanos != 0 && h.LifetimeSeconds != 0 || h.LifetimeSeconds > plainTenYears
+	case *pb.Step_Capture:
+		return !optional(s.Capture.Amount) || !goodPayees("", s.Capture.Shares) || s.Capture.Amount == "" && hasFixed(s.Capture.Shares)
+	case *pb.Step_Release:
+		return !optional(s.Release.Amount)
+	case *pb.Step_Extend:
+		x := s.Extend
+		return x.Amount != "" && !positive(x.Amount) || x.Amount == "" && x.ExpiresUnixNanos == 0
+	case nil:
+		return true
+	}
+	return malformedDocumentStep(s)
+}
+
+func malformedGuard(g *pb.Guard) bool {
+	switch g := g.Guard.(type) {
+	case *pb.Guard_Balance:
+		return !isAccount(g.Balance.Account) || !isAmount(strings.TrimPrefix(g.Balance.AtLeast, "-"))
+	case *pb.Guard_Version:
+		return !isAccount(g.Version.Account)
+	case nil:
+		return true
+	}
+	return false
+}
+
+// guard refuses the op unless something is so.
+func (r *plainRun) guard(g *pb.Guard) *plainFault {
+	holds := true
+	switch g := g.Guard.(type) {
+	case *pb.Guard_Balance:
+		all, f := r.find(g.Balance.Account)
+		if f != nil {
+			return f
+		}
+		a := &r.accounts[all[0]]
+		digits, below := strings.CutPrefix(g.Balance.AtLeast, "-")
+		least := parse(digits, r.scales[a.asset])
+		if least == nil {
+			return refuse(fault.Invalid)
+		}
+		if below {
+			least = minus(nothing, least)
+		}
+		holds = a.balance().Cmp(least) >= 0
+	case *pb.Guard_Version:
+		all, f := r.find(g.Version.Account)
+		if f != nil {
+			return f
+		}
+		holds = r.accounts[all[0]].version == g.Version.Version
+	case *pb.Guard_Document:
+		state, there := r.stateOf(g.Document.Document)
+		if !there {
+			return refuse(fault.NotFound)
+		}
+		holds = state == g.Document.State
+	case *pb.Guard_NotAfterUnixNanos:
+		holds = r.now <= g.NotAfterUnixNanos
+	}
+	if !holds {
+		return refuse(fault.Conflict)
+	}
+	return nil
+}
+
+// stateOf gives the state of a document or hold.
+func (l *plainLedger) stateOf(id string) (state string, there bool) {
+	if h, ok := l.holds[id]; ok {
+		return h.state(), true
+	}
+	if d, ok := l.documents[id]; ok {
+		return d.state(l.now), true
+	}
+	return "", false
+}
+
+// What holds live by default and at most.
+const (
+	plainWeek     = 7 * 24 * 3600
+	plainTenYears = 3653 * 24 * 3600
+	plainSecond   = 1_000_000_000
+)
+
+// endOf gives the log time at which something ends that lives so long.
+func (r *plainRun) endOf(expires int64, lifetime uint64) (int64, *plainFault) {
+	if expires == 0 {
+		if lifetime == 0 {
+			lifetime = plainWeek
+		}
+		expires = r.now + int64(lifetime)*plainSecond
+	}
+	if expires <= r.now || expires > r.now+plainTenYears*plainSecond {
+		return 0, refuse(fault.Conflict)
+	}
+	return expires, nil
+}
+
+func (r *plainRun) placeHold(p *pb.PlaceHold) (string, *plainFault) {
+	all, f := r.find(p.Debit, p.Credit)
+	if f != nil {
+		return "", f
+	}
+	if f := r.spend(all[0]); f != nil {
+		return "", f
+	}
+	scale, f := r.oneAsset("", all[:1], all[1:])
+	if f != nil {
+		return "", f
+	}
+	amount := parse(p.Amount, scale)
+	if amount == nil {
+		return "", refuse(fault.Invalid)
+	}
+	expires, f := r.endOf(p.ExpiresUnixNanos, p.LifetimeSeconds)
+	if f != nil {
+		return "", f
+	}
+	if f := r.usable(all...); f != nil {
+		return "", f
+	}
+	h := plainHold{id: p.Id, delegate: p.Delegate, description: p.Description, debit: all[0], credit: all[1], expires: expires}
+	if f := r.reserve(h, p.Id, amount); f != nil {
+		return "", f
+	}
+	return format(amount, scale), nil
+}
+
+// reserve places a hold of the amount.
+func (r *plainRun) reserve(h plainHold, step string, amount *big.Int) *plainFault {
+	h.overdraft = r.accounts[h.debit].holdOverdraft
+	h.placed, h.index = r.now, r.index
+	h.held, h.captured, h.released, h.expired = nothing, nothing, nothing, nothing
+	r.holds[h.id] = h
+	r.holdOrder = append(r.holdOrder, h.id)
+	return r.holdMore(h, step, amount, h.description)
+}
+
+// holdMore reserves an amount of a hold.
+func (r *plainRun) holdMore(h plainHold, step string, amount *big.Int, description string) *plainFault {
+	debit, credit := r.accounts[h.debit], r.accounts[h.credit]
+	if exceeds(amount, debit.reservable(h.overdraft, r.now)) || exceeds(amount, credit.room()) {
+		return refuse(fault.Insufficient)
+	}
+	r.post(plainEntry{
+		kind: "hold", id: step, debit: h.debit, credit: h.credit, amount: amount, hold: h.id,
+		document: h.document, description: description,
+	})
+	return r.fits(h.debit, h.credit)
+}
+
+// held gives a hold that the caller may capture and release.
+func (r *plainRun) held(id string) (h plainHold, f *plainFault) {
+	h, ok := r.holds[id]
+	if !ok {
+		return h, refuse(fault.NotFound)
+	}
+	if h.delegate != r.caller.principal {
+		if f := r.spend(h.credit); f != nil {
+			return h, f
+		}
+	}
+	return h, nil
+}
+
+// mustBeOpen refuses a hold that has ended.
+func (r *plainRun) mustBeOpen(h *plainHold) *plainFault {
+	if h.ended != "" {
+		return refuse(fault.Conflict)
+	}
+	return nil
+}
+
+// ofRemaining gives how much of what remains is meant: all when it says nothing.
+func (r *plainRun) ofRemaining(h *plainHold, s string) (*big.Int, *plainFault) {
+	if s == "" {
+		return h.remaining(), nil
+	}
+	amount := parse(s, r.scales[r.accounts[h.debit].asset])
+	if amount == nil {
+		return nil, refuse(fault.Invalid)
+	}
+	return amount, nil
+}
+
+func (r *plainRun) capture(p *pb.CaptureHold) (string, *plainFault) {
+	h, f := r.held(p.Hold)
+	if f != nil {
+		return "", f
+	}
+	shares, payees := p.Shares, []int{h.credit}
+	if len(shares) == 0 {
+		shares = []*pb.Share{{Weight: 1}}
+	} else if payees, f = r.payees("", shares); f != nil {
+		return "", f
+	}
+	scale, f := r.oneAsset("", []int{h.debit}, payees)
+	if f != nil {
+		return "", f
+	}
+	amount, f := r.ofRemaining(&h, p.Amount)
+	if f != nil {
+		return "", f
+	}
+	if !sharesAtScale(shares, scale) {
+		return "", refuse(fault.Invalid)
+	}
+	gets := plainShares(shares, amount, scale)
+	if gets == nil {
+		return "", refuse(fault.Invalid)
+	}
+	if f := r.mustBeOpen(&h); f != nil {
+		return "", f
+	}
+	if f := r.usable(append([]int{h.debit, h.credit}, payees...)...); f != nil {
+		return "", f
+	}
+	if f := r.inOpenPeriod(p.EffectiveUnixNanos); f != nil {
+		return "", f
+	}
+	if exceeds(amount, h.remaining()) {
+		return "", refuse(fault.Insufficient)
+	}
+	for i, payee := range payees {
+		if payee != h.credit && exceeds(gets[i], r.accounts[payee].room()) {
+			return "", refuse(fault.Insufficient)
+		}
+	}
+	r.pay(p, &h, payees, gets)
+	if f := r.fits(append([]int{h.debit, h.credit}, payees...)...); f != nil {
+		return "", f
+	}
+	return format(amount, scale), nil
+}
+
+// pay makes the entries of a capture.
+func (r *plainRun) pay(p *pb.CaptureHold, h *plainHold, payees []int, gets []*big.Int) {
+	part := 0
+	post := func(kind string, credit int, amount *big.Int) {
+		r.post(plainEntry{
+			kind: kind, id: p.Id, part: part, debit: h.debit, credit: credit, amount: amount, hold: h.id,
+			document: h.document, effective: p.EffectiveUnixNanos, description: p.Description,
+		})
+		part++
+	}
+	for i, payee := range payees {
+		switch {
+		case gets[i].Sign() == 0:
+		case payee == h.credit:
+			post("capture", payee, gets[i])
+		default:
+			post("divert", h.credit, gets[i])
+			post("payout", payee, gets[i])
+		}
+	}
+	now := r.holds[h.id]
+	if left := now.remaining(); p.Final && left.Sign() > 0 {
+		post("release", h.credit, left)
+		now = r.holds[h.id]
+		if now.captured.Sign() > 0 {
+			now.ended = "captured"
+		}
+		r.holds[h.id] = now
+	}
+}
+
+func (r *plainRun) release(p *pb.ReleaseHold) (string, *plainFault) {
+	h, f := r.held(p.Hold)
+	if f != nil {
+		return "", f
+	}
+	amount, f := r.ofRemaining(&h, p.Amount)
+	if f != nil {
+		return "", f
+	}
+	if f := r.mustBeOpen(&h); f != nil {
+		return "", f
+	}
+	if exceeds(amount, h.remaining()) {
+		return "", refuse(fault.Insufficient)
+	}
+	if amount.Sign() == 0 {
+		return r.text(h.debit, amount), nil
+	}
+	r.post(plainEntry{kind: "release", id: p.Id, debit: h.debit, credit: h.credit, amount: amount, hold: h.id, document: h.document})
+	return r.text(h.debit, amount), nil
+}
+
+func (r *plainRun) extend(p *pb.ExtendHold) (string, *plainFault) {
+	h, ok := r.holds[p.Hold]
+	if !ok {
+		return "", refuse(fault.NotFound)
+	}
+	if f := r.spend(h.debit); f != nil {
+		return "", f
+	}
+	amount := nothing
+	if p.Amount != "" {
+		amount = parse(p.Amount, r.scales[r.accounts[h.debit].asset])
+	}
+	if amount == nil {
+		return "", refuse(fault.Invalid)
+	}
+	if f := r.mustBeOpen(&h); f != nil {
+		return "", f
+	}
+	if f := r.usable(h.debit, h.credit); f != nil {
+		return "", f
+	}
+	if p.ExpiresUnixNanos != 0 {
+		if p.ExpiresUnixNanos <= h.expires || h.document != "" || p.ExpiresUnixNanos > r.now+plainTenYears*plainSecond {
+			return "", refuse(fault.Conflict)
+		}
+		h.expires = p.ExpiresUnixNanos
+		r.holds[h.id] = h
+	}
+	if amount.Sign() > 0 {
+		if f := r.holdMore(h, p.Id, amount, ""); f != nil {
+			return "", f
+		}
+	}
+	return r.text(h.debit, amount), nil
+}

@@ -1,0 +1,90 @@
+package ledger_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// plainTerms are the text of a document that is being written, and the accounts that
+// it names.
+type plainTerms struct {
+	ledger   *plainLedger
+	text     strings.Builder
+	accounts []int
+}
+
+// terms begins the text of a document.
+func (r *plainRun) terms(kind, id string, effective int64) *plainTerms {
+	t := &plainTerms{ledger: r.plainLedger}
+	fmt.Fprintf(&t.text, "acquired %s v1\n", kind)
+	t.line("id", id)
+	t.line("time", fmt.Sprint(r.now))
+	t.line("by", r.caller.principal)
+	if effective != 0 && effective != r.now {
+		t.line("effective", fmt.Sprint(effective))
+	}
+	return t
+}
+
+func (t *plainTerms) line(key, value string) { fmt.Fprintf(&t.text, "%s: %s\n", key, value) }
+
+func (t *plainTerms) account(key string, i int) {
+	t.line(key, t.ledger.accounts[i].path)
+	t.names(i)
+}
+
+func (t *plainTerms) names(i int) {
+	if !slices.Contains(t.accounts, i) {
+		t.accounts = append(t.accounts, i)
+	}
+}
+
+// quoted writes a free text, if there is any.
+func (t *plainTerms) quoted(key, value string) {
+	if value != "" {
+		t.line(key, strconv.QuoteToASCII(value))
+	}
+}
+
+// writePaid writes who was paid how much by the entries together.
+func (l *plainLedger) writePaid(t *plainTerms, paid []int) {
+	var order []int
+	sums := make(map[int]*big.Int)
+	for _, i := range paid {
+		e := l.entries[i]
+		if sums[e.credit] == nil {
+			order, sums[e.credit] = append(order, e.credit), nothing
+		}
+		sums[e.credit] = plus(sums[e.credit], e.amount)
+	}
+	for _, account := range order {
+		t.line("paid", l.accounts[account].path+" "+l.text(account, sums[account]))
+		t.names(account)
+	}
+}
+
+// seal ends the texts of the documents that were made, once the places of the
+// entries in the journal are known, and hashes them.
+func (l *plainLedger) seal() {
+	for _, id := range l.documentOrder {
+		d := l.documents[id]
+		if d.hash != "" {
+			continue
+		}
+		for _, i := range d.listed {
+			e := l.entries[i]
+			d.text += fmt.Sprintf("entry: %d.%d %s %s %s\n", e.index, e.counter, e.id, l.accounts[e.credit].path, l.text(e.credit, e.amount))
+		}
+		sum := sha256.Sum256([]byte(d.text))
+		d.hash = hex.EncodeToString(sum[:])
+		l.documents[id] = d
+		was := l.steps[id]
+		was.hash = d.hash
+		l.steps[id] = was
+	}
+}

@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"slices"
+
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// givenBack is how much was refunded of what an entry moved.
+type givenBack struct {
+	entry  command.ID
+	amount Amount
+}
+
+var refunds = kv.NewTable(&Schema, "ledger/refund", kv.Codec[givenBack]{Append: appendGivenBack, Decode: decodeGivenBack},
+	func(g givenBack) command.ID { return g.entry }, 0)
+
+func appendGivenBack(b []byte, g givenBack) []byte {
+	return appendAmount(command.AppendID(b, g.entry), g.amount)
+}
+
+func decodeGivenBack(b []byte) (givenBack, error) {
+	d := kv.NewDecoder(b)
+	g := givenBack{entry: command.DecodeID(&d), amount: decodeAmount(&d)}
+	return g, d.Err()
+}
+
+// unrefundable says why steps of a kind cannot be refunded though they posted
+// amounts, and what to do instead.
+var unrefundable = map[string]string{
+	"refund":         "a refund cannot be refunded: transfer it again",
+	"exchange":       "an exchange has two sides and cannot be refunded: exchange it back",
+	"issue_invoice":  "an invoice cannot be refunded: void it, or credit what is open",
+	"pay_invoice":    "the payment of an invoice cannot be refunded, as the invoice counts it: credit what is open, or transfer it back",
+	"credit_invoice": "a credit note cannot be refunded: issue an invoice again",
+	"void_invoice":   "what took back an invoice cannot be refunded: issue an invoice again",
+}
+
+func checkRefund(s *pb.Refund) error {
+	if err := checkID(s.Of); err != nil {
+		return in("of", err)
+	}
+	for _, account := range [...]struct{ field, path string }{{"debit", s.Debit}, {"credit", s.Credit}} {
+		if account.path == "" {
+			continue
+		}
+		if err := namedAccount(account.field, account.path); err != nil {
+			return err
+		}
+	}
+	return checkEntry(s.EffectiveUnixNanos, s.Description)
+}
+
+// refund moves back what an entry of a step moved.
+func (o *operation) refund(s *pb.Refund) (result, error) {
+	e, err := o.refundable(s)
+	if err != nil {
+		return result{}, err
+	}
+	debit, err := o.standing(e.credit)
+	if err != nil {
+		return result{}, err
+	}
+	credit, err := o.standing(e.debit)
+	if err != nil {
+		return result{}, err
+	}
+	back, left := o.givenBackOf(&e)
+	amount := left
+	if s.Amount != "" {
+		if amount, err = parsePositive(debit, s.Amount); err != nil {
+			return result{}, err
+		}
+	}
+	if err := mustBeOpen(debit, credit); err != nil {
+		return result{}, err
+	}
+	if err := o.effectiveAt(s.EffectiveUnixNanos); err != nil {
+		return result{}, err
+	}
+	if amount.IsZero() || amount.Cmp(left) > 0 {
+		return result{}, refundedBefore(debit, e.name, left, amount)
+	}
+	o.now.document, o.now.of, o.now.description = s.Id, s.Of, s.Description
+	if err := o.pay(refunded, debit, credit, amount); err != nil {
+		return result{}, err
+	}
+	back.amount, _ = back.amount.Add(amount)
+	refunds.Put(o.tx.Tx, back)
+	text := amount.Format(debit.section.scale)
+	return result{amount: text, hash: o.file(o.refundTerms(s, debit, credit, text))}, nil
+}
+
+// givenBackOf gives what was refunded of an entry and what was not.
+func (o *operation) givenBackOf(e *entry) (back givenBack, left Amount) {
+	back, _ = refunds.Get(o.tx, e.id)
+	back.entry = e.id
+	left, ok := e.amount.Sub(back.amount)
+	if !ok {
+		panic("ledger: more was refunded of step " + e.name + " than it moved")
+	}
+	return back, left
+}
+
+// refundedBefore refuses to give back more than is left.
+func refundedBefore(p *page, name string, left, amount Amount) error {
+	if left.IsZero() {
+		return fault.Insufficient.New("all that step %s moved was refunded", name).With("of", name)
+	}
+	scale := p.section.scale
+	return fault.Insufficient.New("of step %s %s %s were not refunded yet, %s is asked for", name, left.Format(scale), p.asset, amount.Format(scale)).
+		With("of", name)
+}
+
+// refundable gives the entry that is meant: the one that fits of those that the
+// step posted to accounts from which the caller may Spend. Who has nothing to do
+// with the accounts of the step is told of none.
+func (o *operation) refundable(s *pb.Refund) (entry, error) {
+	if s.Debit != "" {
+		if err := o.maySpend(s.Debit); err != nil {
+			return entry{}, in("debit", err)
+		}
+	}
+	was, _ := steps.Get(o.tx, kv.StringKey(s.Of))
+	all := entriesOf(o.tx, s.Of)
+	if !slices.ContainsFunc(all, o.mayKnow) {
+		return entry{}, noStep(s.Of)
+	}
+	mine := slices.DeleteFunc(all, func(e entry) bool { return !o.mayGiveBack(e) })
+	if len(mine) == 0 {
+		return entry{}, fault.Denied.New("%s may not Spend what step %s paid", o.tx.Caller.Principal, s.Of).With("of", s.Of)
+	}
+	if why, ok := unrefundable[was.kind]; ok {
+		return entry{}, fault.Invalid.New("step %s: %s", s.Of, why).With("of", s.Of)
+	}
+	meant := slices.DeleteFunc(mine, func(e entry) bool {
+		return !e.kind.posts() || !o.fits(s.Debit, e.credit) || !o.fits(s.Credit, e.debit)
+	})
+	switch len(meant) {
+	case 0:
+		return entry{}, fault.Invalid.New("step %s moved nothing of the kind that could be refunded", s.Of).With("of", s.Of)
+	case 1:
+		return meant[0], nil
+	}
+	return entry{}, fault.Invalid.New("step %s moved more than one amount: say which by debit, who was paid, and credit, who paid", s.Of).With("of", s.Of)
+}
+
+// mayKnow says whether the caller may know of the entry.
+func (o *operation) mayKnow(e entry) bool {
+	who := &o.tx.Caller
+	return who.Operator || hasToDoWith(o.tx, who, o.tx.Time, e.debit, e.credit)
+}
+
+// mayGiveBack says whether the caller may Spend what was paid. Of an account that
+// is gone everybody is told so who may know of the entry.
+func (o *operation) mayGiveBack(e entry) bool {
+	if _, ok := accounts.Get(o.tx, e.credit); !ok {
+		return o.mayKnow(e)
+	}
+	return o.may(command.Spend, accountOf(o.tx, e.credit).path) == nil
+}
+
+// fits says whether a path that may be empty is that of the account.
+func (o *operation) fits(s string, id command.ID) bool {
+	if s == "" {
+		return true
+	}
+	at, err := accountPath(s)
+	return err == nil && accountOf(o.tx, id).path == at
+}
+
+func noStep(name string) error {
+	return fault.NotFound.New("no step %s", quote(name)).With("of", name)
+}

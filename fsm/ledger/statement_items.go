@@ -1,0 +1,151 @@
+package ledger
+
+import (
+	"iter"
+
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+)
+
+// item is an entry as a statement meets it.
+type item struct {
+	place
+	entry
+	account *account
+	// counts says that it is a line here. What posts nothing is none, and what is
+	// back-dated is none where it was logged, if the order is by effective time.
+	counts bool
+}
+
+// items gives what is between the edges, in the order of the statement.
+func (s *statementPage) items() iter.Seq[item] {
+	var streams []iter.Seq[item]
+	for i := range s.accounts {
+		streams = append(streams, s.inside(s.logged(&s.accounts[i])))
+		if s.req.Effective {
+			streams = append(streams, s.inside(s.backdated(&s.accounts[i])))
+		}
+	}
+	return merge(streams, s.ahead)
+}
+
+// ahead says that p is read before q.
+func (s *statementPage) ahead(p, q place) bool {
+	if s.req.NewestFirst {
+		return p.compare(q) > 0
+	}
+	return p.compare(q) < 0
+}
+
+// inside leaves out what is not between the edges.
+func (s *statementPage) inside(all iter.Seq[item]) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		for it := range all {
+			before, beyond := it.compare(s.low.place) < 0, it.compare(s.high.place) >= 0
+			if s.req.NewestFirst {
+				before, beyond = beyond, before
+			}
+			if before {
+				continue
+			}
+			if beyond || !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// logged gives the entries of an account in the order of the log.
+func (s *statementPage) logged(a *account) iter.Seq[item] {
+	after := kv.Key(previous(s.low.logged))
+	if s.req.NewestFirst {
+		after = next(s.high.logged)
+	}
+	return func(yield func(item) bool) {
+		for e := range entriesByAccount.Scan(s.v, a.id, after, s.req.NewestFirst) {
+			it := item{place: place{id: e.id, side: sideOf(&e, a)}, entry: e, account: a, counts: e.kind.posts()}
+			if s.req.Effective {
+				it.place.at = e.time
+				it.counts = it.counts && e.effective == 0
+			}
+			if !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// backdated gives the entries of an account that have an effective time of their
+// own, in the order of it.
+func (s *statementPage) backdated(a *account) iter.Seq[item] {
+	after := backdatedKey{s.low.at, previous(s.low.id)}
+	if s.req.NewestFirst {
+		after = backdatedKey{s.high.at, next(s.high.id)}
+	}
+	return func(yield func(item) bool) {
+		for b := range backdatedByAccount.Scan(s.v, a.id, after, s.req.NewestFirst) {
+			e, _ := entries.Get(s.v, b.key.id)
+			it := item{place: place{at: b.key.effective, id: e.id, side: sideOf(&e, a)}, entry: e, account: a, counts: true}
+			if !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+func sideOf(e *entry, a *account) side {
+	if e.debit == a.id {
+		return paying
+	}
+	return paid
+}
+
+// previous gives the id before another; that of the first is itself, and no entry
+// has it.
+func previous(id command.ID) command.ID {
+	switch {
+	case id.Counter > 0:
+		id.Counter--
+	case id.Index > 0:
+		id = endOf(id.Index - 1)
+	}
+	return id
+}
+
+// merge gives the items of all streams, each of which is in order, in order.
+func merge(streams []iter.Seq[item], ahead func(p, q place) bool) iter.Seq[item] {
+	if len(streams) == 1 {
+		return streams[0]
+	}
+	return func(yield func(item) bool) {
+		type head struct {
+			item
+			pull func() (item, bool)
+		}
+		var heads []head
+		for _, stream := range streams {
+			pull, stop := iter.Pull(stream)
+			defer stop()
+			if it, ok := pull(); ok {
+				heads = append(heads, head{it, pull})
+			}
+		}
+		for len(heads) > 0 {
+			nearest := 0
+			for i := range heads {
+				if ahead(heads[i].place, heads[nearest].place) {
+					nearest = i
+				}
+			}
+			h := &heads[nearest]
+			if !yield(h.item) {
+				return
+			}
+			it, ok := h.pull()
+			if h.item = it; !ok {
+				heads[nearest] = heads[len(heads)-1]
+				heads = heads[:len(heads)-1]
+			}
+		}
+	}
+}
