@@ -187,8 +187,8 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 		caller     command.Caller
 		log        []step
 	}{
-		{"ledger", "7abea64d41b0c8d4667fdc9127b929d74e851f66a0636b29049937870bbcead5", command.Caller{Principal: command.System}, ledgerLog},
-		{"documents", "95dc5c6542912219d57dd2fa4e5c6f374407a4822935bcd4d6166539adc3f262", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
+		{"ledger", "7c6c5cfa0765a1901a2e96c4210911160f19f82ac81dfab8e6df91dd2b1e4f74", command.Caller{Principal: command.System}, ledgerLog},
+		{"documents", "b6b12a3d3d1a307b3de188bc2e10461118497271e0b23a87887603fac4660145", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
 		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", command.Caller{Principal: command.System}, identityLog},
 	} {
 		machine := fsm.New(kv.NewMemory())

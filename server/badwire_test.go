@@ -215,11 +215,11 @@ func (w *wire) badHeaders() badCalls {
 func (w *wire) hostileRequestID(ctx context.Context) error {
 	ctx = withHeaders(ctx, "acquired-request-id", `"},{"level":"ERROR","msg":"forged"}`)
 	request := payment()
-	request.Transfers[0].Amount = "x"
-	if _, err := pb.NewLedgerClient(w.operator).Transfer(ctx, request); status.Code(err) != codes.InvalidArgument && status.Code(err) != codes.Aborted {
+	request.Transfers[0].Amount = "0.0000000001"
+	if _, err := pb.NewLedgerClient(w.operator).Transfer(ctx, request); err != nil && status.Code(err) != codes.InvalidArgument && status.Code(err) != codes.Aborted {
 		return err
 	}
-	request.Transfers[0].Amount = "y"
+	request.Transfers[0].Amount = "0.0000000002"
 	_, err := pb.NewLedgerClient(w.operator).Transfer(ctx, request)
 	return err
 }

@@ -157,7 +157,7 @@ func wantQuarantined(t *testing.T, cluster *servertest.Cluster, c *client.Client
 // command, is found when the node reads its state through.
 func TestRecordsThatChanged(t *testing.T) {
 	t.Parallel()
-	for table, n := range map[string]int{"ledger/account\x00": 2, "ledger/transfer\x00": 7} {
+	for table, n := range map[string]int{"ledger/account\x00": 2, "ledger/entry\x00": 7} {
 		synctest.Test(t, func(t *testing.T) {
 			ended, configure := endings()
 			cluster := servertest.Start(t, servertest.Options{Configure: configure})

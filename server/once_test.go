@@ -206,8 +206,13 @@ func TestRefusalsAreKept(t *testing.T) {
 				t.Errorf("sent again through %s: %v, at first it was %v", id, err, first)
 			}
 		}
-		if _, err := c.Ledger.Transfer(client.WithRequestID(t.Context(), "r2"), request); err != nil {
-			t.Errorf("the same transfer under a new request id: %v", err)
+		// The id of the transfer keeps its failure beyond the answer to the request.
+		if _, err := c.Ledger.Transfer(client.WithRequestID(t.Context(), "r2"), request); !errors.Is(err, fault.Insufficient) {
+			t.Errorf("the same transfer under a new request id: %v, want it insufficient", err)
+		}
+		request.Transfers[0].Id = "t1-again"
+		if _, err := c.Ledger.Transfer(client.WithRequestID(t.Context(), "r3"), request); err != nil {
+			t.Errorf("the same transfer under a new id: %v", err)
 		}
 	})
 }

@@ -52,6 +52,8 @@ const (
 	// maxNamesLooked is how many names of the tree are looked at for a page of
 	// accounts; one that the caller may see ends it.
 	maxNamesLooked = 5000
+	// maxHiddenLooked is how many are looked at if it sees none.
+	maxHiddenLooked = 100_000
 	// maxAccountsBytes keeps a page well below the largest message.
 	maxAccountsBytes = 8 << 20
 )
@@ -105,7 +107,9 @@ func listAccounts(v *command.Reading, req *pb.AccountsRequest) (*pb.AccountsResp
 			res.Cursor = string(end)
 			break
 		}
-		looked++
+		if looked++; looked > maxHiddenLooked {
+			return nil, fault.Exhausted.New("of %d names below %s none is one that the caller may View: ask for what is below it", looked, under)
+		}
 		if n.Kind == tree.Account && mayNow(v, command.Read, n.Path) {
 			a, of, err := findAccount(v, n.Path)
 			if err != nil {

@@ -142,8 +142,43 @@ func auditOne(tx *command.Tx, l *auditLine) {
 	audits.Insert(tx.Tx, *l)
 }
 
+// refusals counts the lines of what a principal was refused in an hour of log time:
+// who is refused everything could fill the disks of all nodes with them.
+type refusals struct {
+	principal path.Path
+	hour      int64
+	lines     uint64
+}
+
+// MaxRefusals is how many refusals of a principal have lines of their own in an
+// hour. The last of them says that there are more.
+const MaxRefusals = 1000
+
+var refusalCounts = kv.NewTable(&Schema, "ledger/audit_refusals", kv.Codec[refusals]{
+	Append: func(b []byte, r refusals) []byte {
+		return kv.AppendUint(kv.AppendInt(kv.AppendString(b, r.principal), r.hour), r.lines)
+	},
+	Decode: func(b []byte) (refusals, error) {
+		d := kv.NewDecoder(b)
+		r := refusals{path.Path(d.String()), d.Int(), d.Uint()}
+		return r, d.Err()
+	},
+}, func(r refusals) path.Path { return r.principal }, kv.Bookkeeping)
+
 // auditRefusal adds a line for what was refused.
 func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
+	count, _ := refusalCounts.Get(tx, tx.Caller.Principal)
+	if hour := tx.Time / (3600 * second); count.hour != hour {
+		count = refusals{hour: hour}
+	}
+	if count.lines == MaxRefusals {
+		return
+	}
+	count.principal, count.lines = tx.Caller.Principal, count.lines+1
+	refusalCounts.Put(tx.Tx, count)
+	if count.lines == MaxRefusals {
+		l.what = "more than " + strconv.Itoa(MaxRefusals) + " refusals in this hour; the last that is listed: " + l.what
+	}
 	l.kind, l.message = string(refusal.Kind), refusal.Message
 	auditOne(tx, l)
 }

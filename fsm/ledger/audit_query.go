@@ -73,7 +73,8 @@ func parseAuditCursor(s string) (command.ID, error) {
 
 // listAudit gives the lines behind the cursor that are as is asked.
 func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, error) {
-	if req.Principal != "" && req.Principal != string(v.Caller.Principal) {
+	// Whose account it was is in the lines of who asks for it, whatever was refused.
+	if req.Principal != "" && (req.Account != "" || req.Principal != string(v.Caller.Principal)) {
 		if err := acl.Allow(v, &v.Caller, v.Time, needs(command.Read, auditedPath(req))); err != nil {
 			return nil, err
 		}

@@ -216,7 +216,7 @@ func TestWhoMaySeeTheAudit(t *testing.T) {
 		{member, &pb.AuditRequest{Principal: "/user/nobody"}, fault.Denied},
 		{member, &pb.AuditRequest{Principal: "/user/nobody", Account: "/account/a"}, nil},
 		{nobody, &pb.AuditRequest{Principal: "/user/nobody"}, nil},
-		{nobody, &pb.AuditRequest{Principal: "/user/nobody", Account: "/account/a"}, nil},
+		{nobody, &pb.AuditRequest{Principal: "/user/nobody", Account: "/account/a"}, fault.Denied},
 		{nobody, &pb.AuditRequest{Principal: "/user/member", Account: "/account/a"}, fault.Denied},
 		{nobody, &pb.AuditRequest{Account: "/account/a"}, fault.Denied},
 		{nobody, &pb.AuditRequest{}, fault.Denied},
@@ -255,6 +255,7 @@ func TestAuditPagesAreBounded(t *testing.T) {
 	t.Parallel()
 	m, member := auditedBooks(t)
 	for range 11 {
+		m.Wait(3600e9) // what is listed of an hour has a bound
 		commands := make([]*statev1.Command, 1000)
 		for i := range commands {
 			commands[i] = fsmtest.Command(m.Operator, ledger.CloseAccount, &pb.CloseAccountRequest{Path: "/account/a"})
@@ -271,5 +272,37 @@ func TestAuditPagesAreBounded(t *testing.T) {
 	}
 	if got := whatOf(auditInPages(t, m.Operator, req)); got != "transfer mine" {
 		t.Errorf("in all the lines are %q, want the last", got)
+	}
+}
+
+// TestRefusalsOfAnHourAreBounded: who is refused for ever does not fill the log.
+func TestRefusalsOfAnHourAreBounded(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Wait(3600e9 - m.Position().Time%3600e9) // an hour has just begun
+	refuse := func(n int) {
+		commands := make([]*statev1.Command, n)
+		for i := range commands {
+			commands[i] = fsmtest.Command(m.Operator, ledger.CloseAccount, &pb.CloseAccountRequest{Path: "/account/a"})
+		}
+		m.Apply(commands...)
+	}
+	count := func() (refused int, last string) {
+		for _, l := range auditInPages(t, m.Operator, &pb.AuditRequest{Principal: "/user/operator"}) {
+			if l.Refusal != "" {
+				refused, last = refused+1, l.What
+			}
+		}
+		return refused, last
+	}
+	refuse(ledger.MaxRefusals + 10)
+	if n, last := count(); n != ledger.MaxRefusals || !strings.HasPrefix(last, "more than 1000 refusals in this hour") {
+		t.Errorf("%d refusals are listed, the last as %q", n, last)
+	}
+	pay(m, "made", "/account/a", "/account/b", "1") // what is made has its line
+	m.Wait(3600e9)
+	refuse(1)
+	if n, last := count(); n != ledger.MaxRefusals+1 || last != "close \"/account/a\"" {
+		t.Errorf("%d refusals are listed, the last as %q", n, last)
 	}
 }

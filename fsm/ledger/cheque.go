@@ -28,9 +28,11 @@ type cheque struct {
 	writer    path.Path
 	born      uint64
 	recipient path.Path
-	resource  string
-	ceiling   Amount
-	uses      uint32
+	// recipientBorn is as writer's; 0 is not there when the cheque was written.
+	recipientBorn uint64
+	resource      string
+	ceiling       Amount
+	uses          uint32
 	// expires is the log time in nanoseconds from which on it cannot be cashed.
 	expires int64
 	// used is how often it was cashed, cashed how much.
@@ -47,7 +49,7 @@ var cheques = kv.NewTable(&Schema, "ledger/cheque", kv.Codec[cheque]{Append: app
 func appendCheque(b []byte, c cheque) []byte {
 	b = kv.AppendString(command.AppendID(kv.AppendString(b, c.name), c.account), c.asset)
 	b = kv.AppendUint(kv.AppendString(b, c.writer), c.born)
-	b = kv.AppendString(kv.AppendString(b, c.recipient), c.resource)
+	b = kv.AppendString(kv.AppendUint(kv.AppendString(b, c.recipient), c.recipientBorn), c.resource)
 	b = kv.AppendInt(kv.AppendUint(appendAmount(b, c.ceiling), uint64(c.uses)), c.expires)
 	b = appendAmount(kv.AppendUint(b, uint64(c.used)), c.cashed)
 	return kv.AppendUint(kv.AppendBool(b, c.cancelled), c.version)
@@ -57,7 +59,7 @@ func decodeCheque(b []byte) (cheque, error) {
 	d := kv.NewDecoder(b)
 	c := cheque{
 		name: d.String(), account: command.DecodeID(&d), asset: d.String(), writer: path.Path(d.String()), born: d.Uint(),
-		recipient: path.Path(d.String()), resource: d.String(),
+		recipient: path.Path(d.String()), recipientBorn: d.Uint(), resource: d.String(),
 		ceiling: decodeAmount(&d), uses: uint32(d.Uint()), expires: d.Int(),
 		used: uint32(d.Uint()), cashed: decodeAmount(&d), cancelled: d.Bool(), version: d.Uint(),
 	}
@@ -150,7 +152,7 @@ func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
 	}
 	c := cheque{
 		name: s.Id, account: p.id, asset: p.asset, writer: o.tx.Caller.Principal, born: born,
-		recipient: recipient, resource: s.Resource, ceiling: ceiling, uses: max(s.Uses, 1), expires: expires, version: 1,
+		recipient: recipient, recipientBorn: createdAt(o.tx, recipient), resource: s.Resource, ceiling: ceiling, uses: max(s.Uses, 1), expires: expires, version: 1,
 	}
 	cheques.Insert(o.tx.Tx, c)
 	return result{hash: o.file(o.chequeTerms(&c, p, s.Description))}, nil

@@ -44,7 +44,7 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 		return result{}, err
 	}
 	c := mustCheque(o.tx, d.name)
-	if c.recipient != o.tx.Caller.Principal {
+	if !isStill(o.tx, &o.tx.Caller, c.recipient, c.recipientBorn) {
 		return result{}, fault.Denied.New("cheque %s is for %s, and cashed by nobody else", c.name, c.recipient).With("document", c.name)
 	}
 	credit, err := o.page(s.Credit)
@@ -108,7 +108,7 @@ func (o *operation) cash(c *cheque, s *pb.CashCheque, debit, credit *page, amoun
 	if s.Hold {
 		made, err = o.place(&placing{
 			name: s.Id, debit: string(debit.path), credit: string(credit.path), amount: s.Amount, lifetime: s.LifetimeSeconds,
-			latest: c.expires, delegate: c.recipient, document: c.name, description: s.Description,
+			latest: c.expires, delegate: c.recipient, delegateBorn: c.recipientBorn, document: c.name, description: s.Description,
 		})
 	} else {
 		o.now.document, o.now.description = c.name, s.Description
@@ -158,11 +158,7 @@ func (o *operation) cancelCheque(s *pb.CancelCheque) (result, error) {
 // writtenBy says whether the caller is who wrote the cheque, and not another who
 // was given the name since.
 func (c *cheque) writtenBy(tx *command.Tx) bool {
-	if c.writer != tx.Caller.Principal {
-		return false
-	}
-	n := tree.Find(tx, c.writer)
-	return c.born == 0 || n != nil && n.Created == c.born
+	return isStill(tx, &tx.Caller, c.writer, c.born)
 }
 
 // stillGood says whether who wrote the cheque is who it was and may still spend.

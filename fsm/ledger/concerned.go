@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"acquired/fsm/command"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 )
 
@@ -12,9 +14,9 @@ func (o *operation) concerned(s *pb.Step) bool {
 	}
 	switch s := s.Step.(type) {
 	case *pb.Step_Transfer:
-		return o.maySpend(append([]string{s.Transfer.Debit}, s.Transfer.ThenDebit...)...) == nil
+		return o.maySpendNear(append([]string{s.Transfer.Debit}, s.Transfer.ThenDebit...)...)
 	case *pb.Step_Hold:
-		return o.maySpend(s.Hold.Debit) == nil
+		return o.maySpendNear(s.Hold.Debit)
 	case *pb.Step_Capture:
 		return o.concernedByHold(s.Capture.Hold)
 	case *pb.Step_Release:
@@ -26,23 +28,35 @@ func (o *operation) concerned(s *pb.Step) bool {
 	case *pb.Step_Refund:
 		return o.concernedByEntries(s.Refund.Of)
 	case *pb.Step_Exchange:
-		return o.maySpend(s.Exchange.Debit, s.Exchange.BrokerDebit) == nil
+		return o.maySpendNear(s.Exchange.Debit, s.Exchange.BrokerDebit)
 	case *pb.Step_WriteCheque:
-		return o.maySpend(s.WriteCheque.Account) == nil
+		return o.maySpendNear(s.WriteCheque.Account)
 	case *pb.Step_CashCheque:
 		return o.concernedByDocument(s.CashCheque.Cheque)
 	case *pb.Step_CancelCheque:
 		return o.concernedByDocument(s.CancelCheque.Cheque)
 	case *pb.Step_IssueInvoice:
-		return o.maySpend(s.IssueInvoice.Receivable) == nil
+		return o.maySpendNear(s.IssueInvoice.Receivable)
 	case *pb.Step_PayInvoice:
-		return o.maySpend(s.PayInvoice.Debit) == nil
+		return o.maySpendNear(s.PayInvoice.Debit)
 	case *pb.Step_CreditInvoice:
 		return o.concernedByDocument(s.CreditInvoice.Invoice)
 	case *pb.Step_VoidInvoice:
 		return o.concernedByDocument(s.VoidInvoice.Invoice)
 	}
 	panic("ledger: a step of the API that concerns nobody")
+}
+
+// maySpendNear is maySpend; of an account that has gone the nearest name that is left
+// decides.
+func (o *operation) maySpendNear(all ...string) bool {
+	for _, s := range all {
+		p, err := accountPath(s)
+		if err != nil || o.may(command.Spend, tree.Nearest(o.tx, p).Path) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *operation) concernedByHold(name string) bool {

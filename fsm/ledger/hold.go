@@ -6,6 +6,7 @@ import (
 	"acquired/fsm/identity"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -24,7 +25,9 @@ type hold struct {
 	// overdraft is whether it may use that of the payer.
 	overdraft bool
 	state     holdState
-	delegate  path.Path
+	// delegate was created at the index delegateBorn; 0 is not there when it was named.
+	delegate     path.Path
+	delegateBorn uint64
 	// document is the cheque that it came of.
 	document    string
 	description string
@@ -112,7 +115,8 @@ func appendHold(b []byte, h hold) []byte {
 	}
 	b = kv.AppendInt(kv.AppendInt(b, h.placed), h.expires)
 	b = kv.AppendUint(kv.AppendBool(b, h.overdraft), uint64(h.state))
-	return kv.AppendString(kv.AppendString(kv.AppendString(b, h.delegate), h.document), h.description)
+	b = kv.AppendUint(kv.AppendString(b, h.delegate), h.delegateBorn)
+	return kv.AppendString(kv.AppendString(b, h.document), h.description)
 }
 
 func decodeHold(b []byte) (hold, error) {
@@ -121,7 +125,7 @@ func decodeHold(b []byte) (hold, error) {
 		name: d.String(), id: command.DecodeID(&d), debit: command.DecodeID(&d), credit: command.DecodeID(&d), asset: d.String(),
 		held: decodeAmount(&d), captured: decodeAmount(&d), released: decodeAmount(&d), expired: decodeAmount(&d),
 		placed: d.Int(), expires: d.Int(), overdraft: d.Bool(), state: holdState(d.Uint()),
-		delegate: path.Path(d.String()), document: d.String(), description: d.String(),
+		delegate: path.Path(d.String()), delegateBorn: d.Uint(), document: d.String(), description: d.String(),
 	}
 	return h, d.Err()
 }
@@ -213,9 +217,10 @@ func (o *operation) placeHold(s *pb.PlaceHold) (result, error) {
 	if err := o.maySpend(s.Debit); err != nil {
 		return result{}, in("debit", err)
 	}
+	delegate := principalOf(s.Delegate)
 	return o.place(&placing{
 		name: s.Id, debit: s.Debit, credit: s.Credit, amount: s.Amount, expires: s.ExpiresUnixNanos, lifetime: s.LifetimeSeconds,
-		delegate: principalOf(s.Delegate), description: s.Description,
+		delegate: delegate, delegateBorn: createdAt(o.tx, delegate), description: s.Description,
 	})
 }
 
@@ -225,10 +230,12 @@ type placing struct {
 	expires                     int64
 	lifetime                    uint64
 	// latest is an expiry that it does not outlive; 0 is none.
-	latest      int64
-	delegate    path.Path
-	document    string
-	description string
+	latest   int64
+	delegate path.Path
+	// delegateBorn is as of the hold.
+	delegateBorn uint64
+	document     string
+	description  string
 }
 
 func (b *book) place(s *placing) (result, error) {
@@ -256,7 +263,7 @@ func (b *book) place(s *placing) (result, error) {
 	}
 	h := hold{
 		name: s.name, debit: debit.id, credit: credit.id, asset: debit.asset, placed: b.tx.Time, expires: expires,
-		overdraft: debit.holdOverdraft, delegate: s.delegate, document: s.document, description: s.description,
+		overdraft: debit.holdOverdraft, delegate: s.delegate, delegateBorn: s.delegateBorn, document: s.document, description: s.description,
 	}
 	b.now.hold, b.now.document, b.now.description = h.name, s.document, s.description
 	if err := b.reserve(&h, debit, credit, amount); err != nil {
@@ -308,7 +315,7 @@ func (o *operation) holdToCapture(name string) (hold, error) {
 		return h, noHold(name)
 	}
 	payee := accountOf(o.tx, h.credit).path
-	if h.delegate.IsZero() || h.delegate != o.tx.Caller.Principal {
+	if !isStill(o.tx, &o.tx.Caller, h.delegate, h.delegateBorn) {
 		if err := o.may(command.Spend, payee); err != nil {
 			return h, o.hide(&h, err)
 		}
@@ -331,17 +338,35 @@ func (o *operation) hide(h *hold, err error) error {
 	return err
 }
 
+// createdAt gives the index at which a principal was created, 0 if it is not there.
+func createdAt(r kv.Reader, p path.Path) uint64 {
+	if p.IsZero() {
+		return 0
+	}
+	n := tree.Find(r, p)
+	if n == nil {
+		return 0
+	}
+	return n.Created
+}
+
+// isStill says whether the caller is who was named, and not another who was given
+// the name since.
+func isStill(r kv.Reader, caller *command.Caller, named path.Path, born uint64) bool {
+	return !named.IsZero() && named == caller.Principal && (born == 0 || createdAt(r, named) == born)
+}
+
 // mayReadHold says whether the caller has a part in the hold: it is the delegate,
 // or has to do with the payer or the payee. Those may be gone, which an operator
 // sees through.
 func mayReadHold(r kv.Reader, caller *command.Caller, now int64, h *hold) bool {
-	return caller.Operator || h.delegate != "" && h.delegate == caller.Principal || hasToDoWith(r, caller, now, h.debit, h.credit)
+	return caller.Operator || isStill(r, caller, h.delegate, h.delegateBorn) || hasToDoWith(r, caller, now, h.debit, h.credit)
 }
 
 // hasToDoWith says whether the caller may Read or Spend from one of the accounts.
 func hasToDoWith(r kv.Reader, caller *command.Caller, now int64, all ...command.ID) bool {
 	for _, id := range all {
-		at := accountOf(r, id).path
+		at := tree.Nearest(r, accountOf(r, id).path).Path // the account may be gone
 		for _, o := range [...]command.Operation{command.Read, command.Spend} {
 			if acl.Allow(r, caller, now, []command.Need{{Operation: o, Path: at}}) == nil {
 				return true

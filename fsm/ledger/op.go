@@ -189,7 +189,7 @@ func (o *operation) transferStep(t *pb.Transfer) error {
 }
 
 func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
-	if s := speaking(req.Steps, refusal); s != nil {
+	if s := speaking(req.Steps, refusal); s != nil && (&operation{book: openBook(tx)}).concerned(s) {
 		body := identifiedOf(s)
 		keepFailure(tx, refusal, kindOf(s), body.GetId(), stepBody(s, body))
 	}
@@ -201,6 +201,9 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
 // has an id. That a time is over stays so by itself, and anybody may say it: it is
 // not kept.
 func speaking(all []*pb.Step, refusal *fault.Fault) *pb.Step {
+	if !keepsFailing(refusal) {
+		return nil
+	}
 	if at, ok := positionOf(refusal, len(all)); ok {
 		if identifiedOf(all[at]) != nil {
 			return all[at]

@@ -7,8 +7,13 @@ import (
 	"acquired/proto/fault"
 )
 
-// MaxReceiptEntries is how many payments the receipts of an op list together.
-const MaxReceiptEntries = 1000
+// Limits of receipts.
+const (
+	// MaxReceiptEntries is how many payments of a hold a receipt lists.
+	MaxReceiptEntries = 100
+	// MaxOpReceiptEntries is how many the receipts of an op list together.
+	MaxOpReceiptEntries = 1000
+)
 
 // paymentsByHold leads to the entries that posted of what a hold reserved.
 var paymentsByHold = kv.NewIndex(&Schema, entries, "ledger/payment_by_hold", func(e entry, add func(kv.StringKey)) {
@@ -30,27 +35,29 @@ func (o *operation) issueReceipt(s *pb.IssueReceipt) (result, error) {
 	if !ok {
 		return result{}, noHold(s.Hold)
 	}
-	if h.delegate.IsZero() || h.delegate != o.tx.Caller.Principal {
+	if !isStill(o.tx, &o.tx.Caller, h.delegate, h.delegateBorn) {
 		if err := o.may(command.Spend, accountOf(o.tx, h.credit).path); err != nil {
 			return result{}, o.hide(&h, err)
 		}
 	}
-	paid, err := paymentsOf(o.tx, &h, MaxReceiptEntries-o.receipted)
+	paid, err := paymentsOf(o.tx, &h)
 	if err != nil {
 		return result{}, err
 	}
-	o.receipted += len(paid)
+	if o.receipted += len(paid); o.receipted > MaxOpReceiptEntries {
+		return result{}, fault.Exhausted.New("the receipts of the op list more than %d payments: issue them in several", MaxOpReceiptEntries).
+			With("hold", h.name)
+	}
 	return result{hash: o.file(o.receiptTerms(&h, paid))}, nil
 }
 
-// paymentsOf gives the entries that posted of what the hold reserved, in order, if
-// they are at most so many.
+// paymentsOf gives the entries that posted of what the hold reserved, in order.
 // Together they are what was captured: if not, the node stops.
-func paymentsOf(r kv.Reader, h *hold, most int) (all []entry, err error) {
+func paymentsOf(r kv.Reader, h *hold) (all []entry, err error) {
 	var sum Amount
 	for e := range paymentsByHold.Scan(r, kv.StringKey(h.name), nil, false) {
-		if len(all) == most {
-			return nil, fault.Exhausted.New("with those of hold %s the receipts list more than %d payments, which is the most of an op", h.name, MaxReceiptEntries).
+		if len(all) == MaxReceiptEntries {
+			return nil, fault.Exhausted.New("hold %s paid more than %d times, which is the most that a receipt lists", h.name, MaxReceiptEntries).
 				With("hold", h.name)
 		}
 		all = append(all, e)

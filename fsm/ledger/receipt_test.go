@@ -101,9 +101,9 @@ func TestReceiptsAreBounded(t *testing.T) {
 	}
 	mustOp(m, all...)
 	mustOp(m, receipting("r", "h"))
-	if got := lineOf(documentOf(t, m, "r").Text, "paid"); got != "/account/b 10.00" {
+	if got := lineOf(documentOf(t, m, "r").Text, "paid"); got != "/account/b 1.00" {
 		t.Errorf("the receipt says that %s was paid", got)
 	}
 	mustOp(m, capturing(&pb.CaptureHold{Id: "more", Hold: "h", Amount: "0.01"}))
-	wantRefusedAs(t, m, m.Operator, fault.Exhausted, "the receipts list more than 1000 payments", receipting("new", "h"))
+	wantRefusedAs(t, m, m.Operator, fault.Exhausted, "hold h paid more than 100 times", receipting("new", "h"))
 }

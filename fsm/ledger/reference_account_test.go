@@ -194,7 +194,8 @@ func (l *plainLedger) closedUntil() int64 {
 func (l *plainLedger) finish(before *plainLedger) {
 	for i := range before.accounts {
 		was, is := &before.accounts[i], &l.accounts[i]
-		if is.sameAs(was) {
+		spent := is.spentToday(l.now).Cmp(was.spentToday(l.now)) != 0
+		if !spent && is.sameAs(was) && l.openHolds(i) == before.openHolds(i) {
 			continue
 		}
 		is.version++
@@ -203,6 +204,16 @@ func (l *plainLedger) finish(before *plainLedger) {
 			delete(l.at, is.path)
 		}
 	}
+}
+
+// openHolds counts the open holds that reserve of an account.
+func (l *plainLedger) openHolds(account int) (count int) {
+	for _, h := range l.holds {
+		if h.debit == account && h.ended == "" {
+			count++
+		}
+	}
+	return count
 }
 
 func (a *plainAccount) sameAs(b *plainAccount) bool {

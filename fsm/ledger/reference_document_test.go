@@ -17,11 +17,12 @@ import (
 type plainDocument struct {
 	id, kind, hash, text string
 	// listed are the entries that a receipt lists.
-	listed   []int
-	accounts []int // that it names
-	index    uint64
-	time     int64
-	changes  int // of where it stands
+	listed     []int
+	accounts   []int    // that it names
+	principals []string // likewise
+	index      uint64
+	time       int64
+	changes    int // of where it stands
 	// Of a cheque.
 	writer, recipient, resource string
 	ceiling, cashed             *big.Int
@@ -72,6 +73,7 @@ func (d *plainDocument) invoiceState(now int64) string {
 // addDocument makes a document with what was written.
 func (r *plainRun) addDocument(t *plainTerms, d plainDocument) {
 	d.index, d.time, d.text, d.accounts = r.index, r.now, t.text.String(), t.accounts
+	d.principals = t.principals
 	r.documents[d.id] = d
 	r.documentOrder = append(r.documentOrder, d.id)
 }
@@ -175,20 +177,45 @@ func (l *plainLedger) refunded(step string, m plainMove) *big.Int {
 // refundable are the steps that can be refunded.
 var refundable = map[string]bool{"transfer": true, "capture": true, "cash_cheque": true}
 
-// moveToRefund gives the one move of a step that a refund means.
+// moveToRefund gives the one move of a step that a refund means, of those that the
+// caller may give back.
 func (r *plainRun) moveToRefund(p *pb.Refund) (m plainMove, f *plainFault) {
+	if p.Debit != "" {
+		if f := r.spend(p.Debit); f != nil {
+			return m, f
+		}
+	}
+	known, mine := false, false
+	for _, e := range r.entries {
+		if e.id == p.Of {
+			known = known || r.hasPart(e.debit, e.credit)
+			mine = mine || r.mayGiveBack(e.debit, e.credit)
+		}
+	}
 	was, stands := r.steps[p.Of]
-	if !stands || !slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == p.Of }) {
+	switch {
+	case !stands || !known: // what expired has the id of a hold that stands
 		return m, refuse(fault.NotFound)
+	case !mine:
+		return m, refuse(fault.Denied)
 	}
 	moves := slices.DeleteFunc(r.movesOf(p.Of), func(m plainMove) bool {
-		return p.Debit != "" && r.accounts[m.credit].path != plainPath(p.Debit) ||
+		return !r.mayGiveBack(m.debit, m.credit) || p.Debit != "" && r.accounts[m.credit].path != plainPath(p.Debit) ||
 			p.Credit != "" && r.accounts[m.debit].path != plainPath(p.Credit)
 	})
 	if len(moves) != 1 || !refundable[stepName(was.body)] {
 		return m, refuse(fault.Invalid)
 	}
-	return moves[0], r.spend(moves[0].credit)
+	return moves[0], nil
+}
+
+// mayGiveBack says whether the caller may give back what was paid to the account;
+// that it is gone it is told if it has a part in it.
+func (r *plainRun) mayGiveBack(debit, credit int) bool {
+	if r.accounts[credit].gone {
+		return r.hasPart(debit, credit)
+	}
+	return r.spend(r.accounts[credit].path) == nil
 }
 
 // stepName gives the name that a step has in the list of steps.
@@ -213,7 +240,7 @@ func (r *plainRun) refund(p *pb.Refund) (string, *plainFault) {
 	left := minus(m.amount, r.refunded(p.Of, m))
 	amount := left
 	if p.Amount != "" {
-		amount = parse(p.Amount, r.scales[r.accounts[m.debit].asset])
+		amount = parse(p.Amount, r.scaleOf(m.debit))
 	}
 	if amount == nil {
 		return "", refuse(fault.Invalid)
@@ -286,11 +313,11 @@ func (r *plainRun) couldMove(entries ...plainEntry) *plainFault {
 func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 func (r *plainRun) exchange(p *pb.Exchange) (string, *plainFault) {
-	all, f := r.find(p.Debit, p.BrokerCredit, p.BrokerDebit, p.Credit)
-	if f != nil {
+	if f := r.spend(p.Debit, p.BrokerDebit); f != nil {
 		return "", f
 	}
-	if f := r.spend(all[0], all[2]); f != nil {
+	all, f := r.find(p.Debit, p.BrokerCredit, p.BrokerDebit, p.Credit)
+	if f != nil {
 		return "", f
 	}
 	scale, f := r.oneAsset("", all[:1], all[1:2])
@@ -338,14 +365,14 @@ func (r *plainRun) exchange(p *pb.Exchange) (string, *plainFault) {
 }
 
 func (r *plainRun) writeCheque(p *pb.WriteCheque) (string, *plainFault) {
+	if f := r.spend(p.Account); f != nil {
+		return "", f
+	}
 	all, f := r.find(p.Account)
 	if f != nil {
 		return "", f
 	}
-	if f := r.spend(all...); f != nil {
-		return "", f
-	}
-	ceiling := parse(p.Ceiling, r.scales[r.accounts[all[0]].asset])
+	ceiling := parse(p.Ceiling, r.scaleOf(all[0]))
 	if ceiling == nil {
 		return "", refuse(fault.Invalid)
 	}
@@ -359,7 +386,7 @@ func (r *plainRun) writeCheque(p *pb.WriteCheque) (string, *plainFault) {
 	t := r.terms("cheque", p.Id, 0)
 	t.account("account", all[0])
 	t.line("asset", r.accounts[all[0]].asset)
-	t.line("recipient", p.Recipient)
+	t.principal("recipient", p.Recipient)
 	t.quoted("resource", p.Resource)
 	t.line("ceiling", r.text(all[0], ceiling))
 	t.line("uses", fmt.Sprint(max(1, p.Uses)))
@@ -382,10 +409,19 @@ func (r *plainRun) standing(accounts ...int) *plainFault {
 	return nil
 }
 
+// spendFor is spend for an account of a document in which the caller has a part: it
+// is told that it may not, whatever it sees.
+func (r *plainRun) spendFor(account int) *plainFault {
+	if r.spend(r.accounts[account].path) != nil {
+		return refuse(fault.Denied)
+	}
+	return nil
+}
+
 // ofKind gives a document of a kind.
 func (r *plainRun) ofKind(kind, id string) (plainDocument, *plainFault) {
 	d, ok := r.documents[id]
-	if !ok {
+	if !ok || !r.knows(id) {
 		return d, refuse(fault.NotFound)
 	}
 	if d.kind != kind {
@@ -459,7 +495,7 @@ func (r *plainRun) cancelCheque(p *pb.CancelCheque) *plainFault {
 		return f
 	}
 	if d.writer != r.caller.principal {
-		if f := r.spend(d.accounts...); f != nil {
+		if f := r.spendFor(d.accounts[0]); f != nil {
 			return f
 		}
 	}
@@ -472,11 +508,11 @@ func (r *plainRun) cancelCheque(p *pb.CancelCheque) *plainFault {
 }
 
 func (r *plainRun) issueInvoice(p *pb.IssueInvoice) (string, *plainFault) {
-	all, f := r.find(p.Receivable, p.Revenue)
-	if f != nil {
+	if f := r.spend(p.Receivable); f != nil {
 		return "", f
 	}
-	if f := r.spend(all[0]); f != nil {
+	all, f := r.find(p.Receivable, p.Revenue)
+	if f != nil {
 		return "", f
 	}
 	scale, f := r.oneAsset("", all[:1], all[1:])
@@ -505,8 +541,11 @@ func (r *plainRun) issueInvoice(p *pb.IssueInvoice) (string, *plainFault) {
 	t.account("receivable", all[0])
 	t.account("revenue", all[1])
 	t.line("asset", r.accounts[all[0]].asset)
-	if p.Payer != "" {
+	switch {
+	case isAccount(p.Payer):
 		t.line("payer", p.Payer)
+	case p.Payer != "":
+		t.principal("payer", p.Payer)
 	}
 	if i, ok := r.at[plainPath(p.Payer)]; ok {
 		t.names(i)
@@ -529,7 +568,7 @@ func (r *plainRun) issueInvoice(p *pb.IssueInvoice) (string, *plainFault) {
 func (r *plainRun) ofOpen(d *plainDocument, s string) (*big.Int, *plainFault) {
 	amount := d.open()
 	if s != "" {
-		amount = parse(s, r.scales[r.accounts[d.accounts[0]].asset])
+		amount = parse(s, r.scaleOf(d.accounts[0]))
 	}
 	if amount == nil {
 		return nil, refuse(fault.Invalid)
@@ -555,15 +594,18 @@ func (r *plainRun) moveOpen(d *plainDocument, e plainEntry, hash string) *plainF
 }
 
 func (r *plainRun) payInvoice(p *pb.PayInvoice) (string, *plainFault) {
-	d, f := r.ofKind("invoice", p.Invoice)
-	if f != nil {
+	d, ok := r.documents[p.Invoice]
+	if !ok || d.hash != p.Hash && !r.knows(p.Invoice) {
+		return "", refuse(fault.NotFound)
+	}
+	if f := r.spend(p.Debit); f != nil {
 		return "", f
+	}
+	if d.kind != "invoice" {
+		return "", refuse(fault.Invalid)
 	}
 	all, f := r.find(p.Debit)
 	if f != nil {
-		return "", f
-	}
-	if f := r.spend(all...); f != nil {
 		return "", f
 	}
 	if f := r.standing(d.accounts[0]); f != nil {
@@ -593,7 +635,7 @@ func (r *plainRun) creditInvoice(p *pb.CreditInvoice) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if f := r.spend(d.accounts[1]); f != nil {
+	if f := r.spendFor(d.accounts[1]); f != nil {
 		return "", f
 	}
 	if f := r.standing(d.accounts[:2]...); f != nil {
@@ -628,7 +670,7 @@ func (r *plainRun) voidInvoice(p *pb.VoidInvoice) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if f := r.spend(d.accounts[1]); f != nil {
+	if f := r.spendFor(d.accounts[1]); f != nil {
 		return "", f
 	}
 	if f := r.standing(d.accounts[:2]...); f != nil {
@@ -655,7 +697,7 @@ func (r *plainRun) issueReceipt(p *pb.IssueReceipt) (string, *plainFault) {
 		return "", refuse(fault.NotFound)
 	}
 	if h.delegate != r.caller.principal {
-		if f := r.spend(h.credit); f != nil {
+		if f := r.spendOfHold(&h, h.credit); f != nil {
 			return "", f
 		}
 	}
@@ -665,7 +707,7 @@ func (r *plainRun) issueReceipt(p *pb.IssueReceipt) (string, *plainFault) {
 	t.account("credit", h.credit)
 	t.line("asset", r.accounts[h.debit].asset)
 	if h.delegate != "" {
-		t.line("delegate", h.delegate)
+		t.principal("delegate", h.delegate)
 	}
 	for _, part := range []struct {
 		key    string

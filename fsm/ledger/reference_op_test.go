@@ -35,21 +35,22 @@ func (l *plainLedger) op(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse,
 	if f := malformedOp(req); f != nil {
 		return nil, f
 	}
-	if res, f := l.opBefore(req); res != nil || f != nil {
+	if res, f := l.opBefore(caller, req); res != nil || f != nil {
 		return res, f
 	}
+	before := &plainRun{plainLedger: l, caller: caller}
 	r := &plainRun{plainLedger: l.clone(), caller: caller}
 	res := &pb.OpResponse{Index: l.index}
 	for i, s := range req.Steps {
 		result, f := r.step(s)
 		if f != nil {
-			l.keepOp(req, i, f)
+			before.keepOp(req, i, f)
 			return nil, f.at(i)
 		}
 		res.Results = append(res.Results, &pb.StepResult{Index: result.index, Amount: result.amount, Hash: result.hash})
 	}
 	if f := r.leavesEmpty(l); f != nil {
-		l.keepOp(req, len(req.Steps), f)
+		before.keepOp(req, len(req.Steps), f)
 		return nil, f
 	}
 	r.finish(l)
@@ -58,28 +59,30 @@ func (l *plainLedger) op(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse,
 }
 
 // keepOp remembers a refusal under the id of the step, or that of the first step
-// for what has none. That a time is over it need not remember.
-func (l *plainLedger) keepOp(req *pb.OpRequest, position int, f *plainFault) {
-	var step proto.Message
-	id := ""
+// for what has none, if the caller has to do with that step. That a time is over it
+// need not remember.
+func (r *plainRun) keepOp(req *pb.OpRequest, position int, f *plainFault) {
+	speaking := slices.Clone(req.Steps)
 	if position < len(req.Steps) {
 		if _, over := req.Steps[position].GetGuard().GetGuard().(*pb.Guard_NotAfterUnixNanos); over {
 			return
 		}
-		step, id = stepOf(req.Steps[position])
+		speaking = slices.Insert(speaking, 0, req.Steps[position])
 	}
-	for i := 0; id == "" && i < len(req.Steps); i++ {
-		step, id = stepOf(req.Steps[i])
-	}
-	if id != "" {
-		l.keep(id, step, f)
+	for _, s := range speaking {
+		if step, id := stepOf(s); id != "" {
+			if r.concerns(s) {
+				r.keep(id, step, f)
+			}
+			return
+		}
 	}
 }
 
 // opBefore gives the results of then when all steps stand already. It refuses ids
 // that were used for something else, or failed before, or of which only some stand.
-func (l *plainLedger) opBefore(req *pb.OpRequest) (*pb.OpResponse, *plainFault) {
-	r := &plainRun{plainLedger: l}
+func (l *plainLedger) opBefore(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse, *plainFault) {
+	r := &plainRun{plainLedger: l, caller: caller}
 	res := &pb.OpResponse{Index: l.index}
 	stand, missing := 0, 0
 	for i, s := range req.Steps {
@@ -89,6 +92,9 @@ func (l *plainLedger) opBefore(req *pb.OpRequest) (*pb.OpResponse, *plainFault) 
 			continue
 		}
 		was, stands, f := r.before(id, step)
+		if (stands || f != nil) && !r.concerns(s) {
+			f = &plainFault{kind: fault.Conflict, field: "id"}
+		}
 		if f != nil {
 			return nil, f.at(i)
 		}
@@ -184,7 +190,7 @@ func isAccount(paths ...string) bool {
 func malformedStep(s *pb.Step) bool {
 	switch s := s.Step.(type) {
 	case *pb.Step_Transfer:
-		return malformedTransfer(s.Transfer) != nil || s.Transfer.Linked
+		return malformedTransfer(s.Transfer) || s.Transfer.Linked
 	case *pb.Step_Guard:
 		return malformedGuard(s.Guard)
 	case *pb.Step_Hold:
@@ -221,6 +227,9 @@ func (r *plainRun) guard(g *pb.Guard) *plainFault {
 	holds := true
 	switch g := g.Guard.(type) {
 	case *pb.Guard_Balance:
+		if f := r.allowed("Read", g.Balance.Account); f != nil {
+			return f
+		}
 		all, f := r.find(g.Balance.Account)
 		if f != nil {
 			return f
@@ -236,6 +245,9 @@ func (r *plainRun) guard(g *pb.Guard) *plainFault {
 		}
 		holds = a.balance().Cmp(least) >= 0
 	case *pb.Guard_Version:
+		if f := r.allowed("Read", g.Version.Account); f != nil {
+			return f
+		}
 		all, f := r.find(g.Version.Account)
 		if f != nil {
 			return f
@@ -243,7 +255,7 @@ func (r *plainRun) guard(g *pb.Guard) *plainFault {
 		holds = r.accounts[all[0]].version == g.Version.Version
 	case *pb.Guard_Document:
 		state, there := r.stateOf(g.Document.Document)
-		if !there {
+		if !there || !r.knows(g.Document.Document) {
 			return refuse(fault.NotFound)
 		}
 		holds = state == g.Document.State
@@ -265,6 +277,61 @@ func (l *plainLedger) stateOf(id string) (state string, there bool) {
 		return d.state(l.now), true
 	}
 	return "", false
+}
+
+// concerns says whether the caller has to do with what a step names. If not, it is
+// told of an id that it was used, and not what for.
+func (r *plainRun) concerns(s *pb.Step) bool {
+	if r.caller.operator {
+		return true
+	}
+	switch s := s.Step.(type) {
+	case *pb.Step_Transfer:
+		return r.spendNear(append([]string{s.Transfer.Debit}, s.Transfer.ThenDebit...)...)
+	case *pb.Step_Hold:
+		return r.spendNear(s.Hold.Debit)
+	case *pb.Step_Exchange:
+		return r.spendNear(s.Exchange.Debit, s.Exchange.BrokerDebit)
+	case *pb.Step_WriteCheque:
+		return r.spendNear(s.WriteCheque.Account)
+	case *pb.Step_IssueInvoice:
+		return r.spendNear(s.IssueInvoice.Receivable)
+	case *pb.Step_PayInvoice:
+		return r.spendNear(s.PayInvoice.Debit)
+	case *pb.Step_Refund:
+		return slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == s.Refund.Of && r.hasPart(e.debit, e.credit) })
+	}
+	step, _ := stepOf(s)
+	for _, field := range []protoreflect.Name{"hold", "cheque", "invoice"} {
+		f := step.ProtoReflect().Descriptor().Fields().ByName(field)
+		if f != nil && f.Kind() == protoreflect.StringKind && r.knows(step.ProtoReflect().Get(f).String()) {
+			return true
+		}
+	}
+	return false
+}
+
+// knows says whether the caller has a part in a document or hold.
+func (r *plainRun) knows(id string) bool {
+	if h, ok := r.holds[id]; ok {
+		return r.partOf(&h)
+	}
+	d, ok := r.documents[id]
+	return ok && (slices.Contains(d.principals, r.caller.principal) || r.hasPart(d.accounts...))
+}
+
+func (r *plainRun) partOf(h *plainHold) bool {
+	return h.delegate == r.caller.principal || r.hasPart(h.debit, h.credit)
+}
+
+// spendOfHold is spend for an account of a hold, of which who has no part in it is
+// told nothing.
+func (r *plainRun) spendOfHold(h *plainHold, account int) *plainFault {
+	f := r.spend(r.accounts[account].path)
+	if f != nil && !r.partOf(h) {
+		return refuse(fault.NotFound)
+	}
+	return f
 }
 
 // What holds live by default and at most.
@@ -289,11 +356,11 @@ func (r *plainRun) endOf(expires int64, lifetime uint64) (int64, *plainFault) {
 }
 
 func (r *plainRun) placeHold(p *pb.PlaceHold) (string, *plainFault) {
-	all, f := r.find(p.Debit, p.Credit)
-	if f != nil {
+	if f := r.spend(p.Debit); f != nil {
 		return "", f
 	}
-	if f := r.spend(all[0]); f != nil {
+	all, f := r.find(p.Debit, p.Credit)
+	if f != nil {
 		return "", f
 	}
 	scale, f := r.oneAsset("", all[:1], all[1:])
@@ -348,11 +415,11 @@ func (r *plainRun) held(id string) (h plainHold, f *plainFault) {
 		return h, refuse(fault.NotFound)
 	}
 	if h.delegate != r.caller.principal {
-		if f := r.spend(h.credit); f != nil {
+		if f := r.spendOfHold(&h, h.credit); f != nil {
 			return h, f
 		}
 	}
-	return h, nil
+	return h, r.standing(h.debit, h.credit) // an open hold keeps them
 }
 
 // mustBeOpen refuses a hold that has ended.
@@ -368,7 +435,7 @@ func (r *plainRun) ofRemaining(h *plainHold, s string) (*big.Int, *plainFault) {
 	if s == "" {
 		return h.remaining(), nil
 	}
-	amount := parse(s, r.scales[r.accounts[h.debit].asset])
+	amount := parse(s, r.scaleOf(h.debit))
 	if amount == nil {
 		return nil, refuse(fault.Invalid)
 	}
@@ -379,6 +446,11 @@ func (r *plainRun) capture(p *pb.CaptureHold) (string, *plainFault) {
 	h, f := r.held(p.Hold)
 	if f != nil {
 		return "", f
+	}
+	if len(p.Shares) > 0 { // what the payee has is spent, which is not for the delegate
+		if f := r.spend(r.accounts[h.credit].path); f != nil {
+			return "", f
+		}
 	}
 	shares, payees := p.Shares, []int{h.credit}
 	if len(shares) == 0 {
@@ -483,12 +555,15 @@ func (r *plainRun) extend(p *pb.ExtendHold) (string, *plainFault) {
 	if !ok {
 		return "", refuse(fault.NotFound)
 	}
-	if f := r.spend(h.debit); f != nil {
+	if f := r.spendOfHold(&h, h.debit); f != nil {
+		return "", f
+	}
+	if f := r.standing(h.debit, h.credit); f != nil {
 		return "", f
 	}
 	amount := nothing
 	if p.Amount != "" {
-		amount = parse(p.Amount, r.scales[r.accounts[h.debit].asset])
+		amount = parse(p.Amount, r.scaleOf(h.debit))
 	}
 	if amount == nil {
 		return "", refuse(fault.Invalid)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -19,7 +20,6 @@ func (l *plainLedger) post(e plainEntry) {
 	debit, credit := &l.accounts[e.debit], &l.accounts[e.credit]
 	e.add(&debit.plainCounters, &credit.plainCounters)
 	debit.spend(e.kind, e.amount, l.now)
-	e.debitBalance, e.creditBalance = debit.balance(), credit.balance()
 	l.entries = append(l.entries, e)
 	if h, ok := l.holds[e.hold]; ok {
 		h.add(&e)
@@ -54,19 +54,49 @@ type plainRun struct {
 	caller plainCaller
 }
 
-// plainCaller is who sends a request. may says not_found or denied, or nothing.
+// plainCaller is who sends a request. may gives not_found or denied, or nothing.
 type plainCaller struct {
 	principal string
-	may       func(operation, path string) fault.Kind
+	operator  bool
+	may       func(l *plainLedger, operation, path string) fault.Kind
 }
 
-func (r *plainRun) spend(accounts ...int) *plainFault {
-	for _, i := range accounts {
-		if kind := r.caller.may("Spend", r.accounts[i].path); kind != "" {
+// allowed refuses a caller that may not do the operation on one of the paths.
+func (r *plainRun) allowed(operation string, paths ...string) *plainFault {
+	for _, p := range paths {
+		if kind := r.caller.may(r.plainLedger, operation, plainPath(p)); kind != "" {
 			return refuse(kind)
 		}
 	}
 	return nil
+}
+
+// spend refuses a caller that may not spend from one of the paths.
+func (r *plainRun) spend(paths ...string) *plainFault { return r.allowed("Spend", paths...) }
+
+// hasPart says whether the caller has to do with one of the accounts.
+func (r *plainRun) hasPart(accounts ...int) bool {
+	return slices.ContainsFunc(accounts, func(i int) bool {
+		at := r.near(r.accounts[i].path)
+		return r.allowed("Read", at) == nil || r.spend(at) == nil
+	})
+}
+
+// near gives the path, or of one that is gone the nearest above it that is left.
+func (r *plainRun) near(path string) string {
+	path = plainPath(path)
+	for path != "/account" && path != "" {
+		if _, there := r.at[path]; there {
+			break
+		}
+		path = path[:strings.LastIndexByte(path, '/')]
+	}
+	return path
+}
+
+// spendNear says whether the caller may spend from all the paths, or near them.
+func (r *plainRun) spendNear(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(p string) bool { return r.spend(r.near(p)) != nil })
 }
 
 // plainResult is what a step did.
@@ -76,8 +106,8 @@ type plainResult struct {
 	existing     bool
 }
 
-// canonicalStep gives a step as it is compared with what stands: paths and amounts
-// in one form, and nothing of how it stood in its list.
+// canonicalStep gives a step as it is compared with what stands: with paths in one
+// form, and nothing of how it stood in its list.
 func canonicalStep(step proto.Message) proto.Message {
 	c := proto.Clone(step)
 	c.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
@@ -140,7 +170,7 @@ func usedFor(was plainStep, step proto.Message) *plainFault {
 func (l *plainLedger) inTheSameWords(was plainStep, step proto.Message) plainStep {
 	t, ok := was.body.(*pb.Transfer)
 	is, too := step.(*pb.Transfer)
-	if !ok || !too || t.Credit == "" || t.UpTo || len(t.ThenDebit) > 0 {
+	if !ok || !too || !isPlain(t) {
 		return was
 	}
 	t = proto.CloneOf(t)
@@ -199,7 +229,7 @@ func (r *plainRun) usable(accounts ...int) *plainFault {
 	return nil
 }
 
-// open refuses an effective time that is not in an open period.
+// inOpenPeriod refuses an effective time that is not in an open period.
 func (r *plainRun) inOpenPeriod(effective int64) *plainFault {
 	if effective == 0 {
 		effective = r.now
@@ -210,11 +240,11 @@ func (r *plainRun) inOpenPeriod(effective int64) *plainFault {
 	return nil
 }
 
-// find gives the accounts at the paths.
+// find gives the accounts at the paths, as far as the caller may see them.
 func (r *plainRun) find(paths ...string) (all []int, f *plainFault) {
 	for _, p := range paths {
 		i, ok := r.at[plainPath(p)]
-		if !ok {
+		if !ok || r.caller.may(r.plainLedger, "View", plainPath(p)) == fault.NotFound {
 			return nil, refuse(fault.NotFound)
 		}
 		all = append(all, i)
@@ -250,7 +280,7 @@ func (f *plainFault) at(position int) *plainFault {
 	return f
 }
 
-// plainParts cuts an amount between those who pay and those who are paid.
+// plainParts cuts an amount between those who pay and those who are paid, in order.
 func plainParts(pays, gets []*big.Int, do func(payer, payee int, amount *big.Int)) {
 	payer, payee := 0, 0
 	pays, gets = slices.Clone(pays), slices.Clone(gets)
@@ -260,10 +290,9 @@ func plainParts(pays, gets []*big.Int, do func(payer, payee int, amount *big.Int
 			do(payer, payee, amount)
 		}
 		pays[payer], gets[payee] = minus(pays[payer], amount), minus(gets[payee], amount)
-		switch {
-		case pays[payer].Sign() == 0:
+		if pays[payer].Sign() == 0 {
 			payer++
-		default:
+		} else {
 			payee++
 		}
 	}

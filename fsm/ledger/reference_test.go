@@ -67,8 +67,6 @@ type plainEntry struct {
 	amount          *big.Int
 	hold, document  string
 	of, description string
-	// What the two had posted once it was made.
-	debitBalance, creditBalance *big.Int
 }
 
 // plainStep is what stands under an id, or the refusal that is kept there.
@@ -186,9 +184,11 @@ func format(amount *big.Int, scale int) string {
 	return sign + digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 }
 
+func (l *plainLedger) scaleOf(account int) int { return l.scales[l.accounts[account].asset] }
+
 // text gives the amount as an account of that number has it.
 func (l *plainLedger) text(account int, amount *big.Int) string {
-	return format(amount, l.scales[l.accounts[account].asset])
+	return format(amount, l.scaleOf(account))
 }
 
 func (a *plainAccount) balance() *big.Int { return minus(a.credits, a.debits) }

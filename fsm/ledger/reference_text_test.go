@@ -16,6 +16,8 @@ type plainTerms struct {
 	ledger   *plainLedger
 	text     strings.Builder
 	accounts []int
+	// principals are those that it names.
+	principals []string
 }
 
 // terms begins the text of a document.
@@ -24,7 +26,7 @@ func (r *plainRun) terms(kind, id string, effective int64) *plainTerms {
 	fmt.Fprintf(&t.text, "acquired %s v1\n", kind)
 	t.line("id", id)
 	t.line("time", fmt.Sprint(r.now))
-	t.line("by", r.caller.principal)
+	t.principal("by", r.caller.principal)
 	if effective != 0 && effective != r.now {
 		t.line("effective", fmt.Sprint(effective))
 	}
@@ -36,6 +38,11 @@ func (t *plainTerms) line(key, value string) { fmt.Fprintf(&t.text, "%s: %s\n", 
 func (t *plainTerms) account(key string, i int) {
 	t.line(key, t.ledger.accounts[i].path)
 	t.names(i)
+}
+
+func (t *plainTerms) principal(key, who string) {
+	t.line(key, who)
+	t.principals = append(t.principals, who)
 }
 
 func (t *plainTerms) names(i int) {

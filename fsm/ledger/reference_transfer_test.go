@@ -14,6 +14,12 @@ func (l *plainLedger) transfers(caller plainCaller, req *pb.TransferRequest) (*p
 	if f := checkList(req); f != nil {
 		return nil, f
 	}
+	for _, t := range req.Transfers { // the rule of the list
+		r := &plainRun{plainLedger: l, caller: caller}
+		if f := r.spend(append([]string{t.Debit}, t.ThenDebit...)...); f != nil {
+			return nil, f
+		}
+	}
 	before := l.clone()
 	for first := 0; first < len(req.Transfers); {
 		end := len(req.Transfers)
@@ -39,7 +45,7 @@ func (l *plainLedger) transfers(caller plainCaller, req *pb.TransferRequest) (*p
 func checkList(req *pb.TransferRequest) *plainFault {
 	met := make(map[string]bool)
 	for i, t := range req.Transfers {
-		if met[t.Id] || t.Linked && (!req.Chains || i == len(req.Transfers)-1) || malformedTransfer(t) != nil {
+		if met[t.Id] || t.Linked && (!req.Chains || i == len(req.Transfers)-1) || malformedTransfer(t) {
 			return refuse(fault.Invalid).at(i)
 		}
 		met[t.Id] = true
@@ -56,6 +62,7 @@ func (l *plainLedger) chain(caller plainCaller, list []*pb.Transfer, first, end 
 			return f.at(i)
 		}
 	}
+	last := end - 1 // of those that are made: it speaks for what they leave behind
 	for i := first; i < end; i++ {
 		result, f := r.transfer(list[i])
 		if f != nil {
@@ -66,14 +73,15 @@ func (l *plainLedger) chain(caller plainCaller, list []*pb.Transfer, first, end 
 			made.Existing = append(made.Existing, &pb.ExistingTransfer{Position: uint32(i), Index: result.index})
 		} else {
 			made.Created++
+			last = i
 		}
 		if list[i].UpTo {
 			made.Moved = append(made.Moved, &pb.MovedAmount{Position: uint32(i), Amount: result.amount})
 		}
 	}
 	if f := r.leavesEmpty(l); f != nil {
-		l.keep(list[end-1].Id, list[end-1], f)
-		return f.at(end - 1)
+		l.keep(list[last].Id, list[last], f)
+		return f.at(last)
 	}
 	refusals := l.refusals
 	*l = *r.plainLedger
@@ -84,16 +92,15 @@ func (l *plainLedger) chain(caller plainCaller, list []*pb.Transfer, first, end 
 	return nil
 }
 
-// malformedTransfer refuses what is wrong with a transfer in any state.
-func malformedTransfer(t *pb.Transfer) *plainFault {
-	payers := append([]string{t.Debit}, t.ThenDebit...)
-	bad := !isAmount(t.Amount) || len(t.Description) > 256 || len(t.ThenDebit) > 16 || t.EffectiveUnixNanos < 0
-	bad = bad || t.UpTo && hasFixed(t.Shares)
-	bad = bad || slices.ContainsFunc(payers, func(p string) bool { return plainPath(p) == "" })
-	if bad || !goodPayees(t.Credit, t.Shares) || len(t.Shares) == 0 && plainPath(t.Credit) == "" {
-		return refuse(fault.Invalid)
+// malformedTransfer says whether a transfer would be refused in any state.
+func malformedTransfer(t *pb.Transfer) bool {
+	switch {
+	case !isAmount(t.Amount), len(t.Description) > 256, len(t.ThenDebit) > 16, t.EffectiveUnixNanos < 0:
+		return true
+	case !isAccount(append([]string{t.Debit}, t.ThenDebit...)...), !goodPayees(t.Credit, t.Shares):
+		return true
 	}
-	return nil
+	return t.UpTo && hasFixed(t.Shares) || len(t.Shares) == 0 && !isAccount(t.Credit)
 }
 
 // goodPayees says whether there is one payee or there are shares, that are well
@@ -111,33 +118,11 @@ func (r *plainRun) transfer(t *pb.Transfer) (none plainResult, f *plainFault) {
 	if was, stands, f := r.before(t.Id, t); stands || f != nil {
 		return plainResult{index: was.index, amount: was.amount, hash: was.hash, existing: true}, f
 	}
-	payers, f := r.find(append([]string{t.Debit}, t.ThenDebit...)...)
+	payers, payees, amount, f := r.parties(t)
 	if f != nil {
 		return none, f
 	}
-	if f := r.spend(payers...); f != nil {
-		return none, f
-	}
-	payees, f := r.payees(t.Credit, t.Shares)
-	if f != nil {
-		return none, f
-	}
-	scale, f := r.oneAsset(t.Asset, payers, payees)
-	if f != nil {
-		return none, f
-	}
-	amount := parse(t.Amount, scale)
-	if amount == nil || !sharesAtScale(t.Shares, scale) {
-		return none, refuse(fault.Invalid)
-	}
-	shares := t.Shares
-	if len(shares) == 0 {
-		shares = []*pb.Share{{Credit: t.Credit, Weight: 1}}
-	}
-	if plainShares(shares, amount, scale) == nil {
-		return none, refuse(fault.Invalid)
-	}
-	if f := r.usable(append(slices.Clone(payers), payees...)...); f != nil {
+	if f := r.usable(slices.Concat(payers, payees)...); f != nil {
 		return none, f
 	}
 	if f := r.inOpenPeriod(t.EffectiveUnixNanos); f != nil {
@@ -147,26 +132,61 @@ func (r *plainRun) transfer(t *pb.Transfer) (none plainResult, f *plainFault) {
 	if f != nil {
 		return none, f
 	}
-	gets := plainShares(shares, moved, scale)
+	gets := plainShares(sharesOf(t), moved, r.scaleOf(payers[0]))
 	if f := r.haveRoom(payees, gets); f != nil {
 		return none, f
 	}
 	part := 0
-	post := func(debit, credit int, amount *big.Int) {
+	post := func(payer, payee int, amount *big.Int) {
 		r.post(plainEntry{
-			kind: "transfer", id: t.Id, part: part, debit: debit, credit: credit, amount: amount,
+			kind: "transfer", id: t.Id, part: part, debit: payers[payer], credit: payees[payee], amount: amount,
 			effective: t.EffectiveUnixNanos, description: t.Description,
 		})
 		part++
 	}
-	plainParts(pays, gets, func(payer, payee int, amount *big.Int) { post(payers[payer], payees[payee], amount) })
-	if part == 0 && len(payers) == 1 && len(t.Shares) == 0 && !t.UpTo {
-		post(payers[0], payees[0], nothing)
+	plainParts(pays, gets, post)
+	if part == 0 && isPlain(t) {
+		post(0, 0, nothing)
 	}
-	if f := r.fits(append(payers, payees...)...); f != nil {
+	if f := r.fits(slices.Concat(payers, payees)...); f != nil {
 		return none, f
 	}
-	return r.note(t.Id, t, format(moved, scale), ""), nil
+	return r.note(t.Id, t, r.text(payers[0], moved), ""), nil
+}
+
+// isPlain says whether a transfer is of an amount from one account to another. It is
+// in the journal even if it moves nothing.
+func isPlain(t *pb.Transfer) bool { return len(t.ThenDebit) == 0 && len(t.Shares) == 0 && !t.UpTo }
+
+// sharesOf gives the shares of a transfer: one of all, when it has none.
+func sharesOf(t *pb.Transfer) []*pb.Share {
+	if len(t.Shares) == 0 {
+		return []*pb.Share{{Credit: t.Credit, Weight: 1}}
+	}
+	return t.Shares
+}
+
+// parties gives who pays, who is paid, and the amount.
+func (r *plainRun) parties(t *pb.Transfer) (payers, payees []int, amount *big.Int, f *plainFault) {
+	from := append([]string{t.Debit}, t.ThenDebit...)
+	if f = r.spend(from...); f != nil {
+		return nil, nil, nil, f
+	}
+	if payers, f = r.find(from...); f != nil {
+		return nil, nil, nil, f
+	}
+	if payees, f = r.payees(t.Credit, t.Shares); f != nil {
+		return nil, nil, nil, f
+	}
+	scale, f := r.oneAsset(t.Asset, payers, payees)
+	if f != nil {
+		return nil, nil, nil, f
+	}
+	amount = parse(t.Amount, scale)
+	if amount == nil || !sharesAtScale(t.Shares, scale) || plainShares(sharesOf(t), amount, scale) == nil {
+		return nil, nil, nil, refuse(fault.Invalid)
+	}
+	return payers, payees, amount, nil
 }
 
 // payees gives who is paid: one, or those of the shares.

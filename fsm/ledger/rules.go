@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"strings"
+
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
@@ -21,13 +23,19 @@ func mayCreateAsset(_ kv.Reader, req *pb.CreateAssetRequest) ([]command.Need, er
 }
 
 // mayOpenAccount: whoever may Write the directory in which the account, or the
-// first directory that is missing above it, is made.
+// first directory that is missing above it, is made; and Admin it, if the account
+// may go below zero.
 func mayOpenAccount(r kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, error) {
 	p, err := accountPath(req.Path)
 	if err != nil {
 		return nil, err
 	}
-	return needs(command.Write, tree.Nearest(r, p.Parent()).Path), checkAccount(req)
+	at := tree.Nearest(r, p.Parent()).Path
+	all := needs(command.Write, at)
+	if strings.Trim(req.Overdraft, "0.") != "" {
+		all = append(all, command.Need{Operation: command.Admin, Path: at}) // who may overdraw makes money
+	}
+	return all, checkAccount(req)
 }
 
 // mayTransfer: whoever may spend from every account that pays. Those that are paid

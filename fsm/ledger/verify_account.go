@@ -14,6 +14,8 @@ type tally struct {
 	// backdated is what entries with an effective time of their own posted so far,
 	// reserved what the open holds reserve.
 	backdated, reserved posted
+	// openHolds are those that reserve of it.
+	openHolds uint64
 	// gone is an account that is there no more, last what it had then.
 	gone bool
 	last counters
@@ -90,6 +92,9 @@ func (c *verifier) readAccounts() error {
 		scale := c.scaleOf(a.asset)
 		if t.counters != a.counters {
 			c.find("account %s: its entries make %s, it says %s", a.path, t.counters.text(scale), a.counters.text(scale))
+		}
+		if t.openHolds != a.openHolds {
+			c.find("account %s: %d open holds reserve of it, it counts %d", a.path, t.openHolds, a.openHolds)
 		}
 		if t.reserved.debits != a.debitsPending || t.reserved.credits != a.creditsPending {
 			c.find("account %s: open holds reserve %s of it and %s for it, it says %s and %s", a.path, t.reserved.debits.Format(scale),

@@ -160,6 +160,7 @@ func (c *verifier) readOpenHold(record *hold) {
 	rest, _ := record.rest()
 	if t := c.tallyOf(record.debit); t != nil {
 		grow(&t.reserved.debits, rest)
+		t.openHolds++
 	}
 	if t := c.tallyOf(record.credit); t != nil {
 		grow(&t.reserved.credits, rest)
