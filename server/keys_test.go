@@ -22,11 +22,12 @@ import (
 const rotation = 15 * time.Minute
 
 // slow is an Options.Configure with which hours of virtual time have few
-// messages in them.
+// messages in them. Followers learn within twice Commit what is committed: that
+// must be less than a node waits for when it looks at a credential again.
 func slow(c *server.Config) {
 	withHTTP(c)
 	c.Timing = server.Timing{
-		KeyRotation: rotation, Heartbeat: 10 * time.Second, Commit: 2 * time.Second,
+		KeyRotation: rotation, Heartbeat: 10 * time.Second, Commit: 400 * time.Millisecond,
 		HashCheck: time.Hour, SnapshotInterval: time.Hour,
 	}
 }

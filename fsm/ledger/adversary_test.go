@@ -269,3 +269,87 @@ func TestRequestsOfTooManyEntries(t *testing.T) {
 		t.Errorf("the shorter list gives %.200v, want a fault.not_found", err)
 	}
 }
+
+// TestOpAgainAfterItsAccountHasGone: who made it is answered as before, who may not
+// spend there is not.
+func TestOpAgainAfterItsAccountHasGone(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	m.Clause("/account", command.Spend, "/role/treasurer")
+	treasurer, mallory := m.Principal("/user/treasurer", "/role/treasurer"), m.Principal("/user/mallory", "/role/mallory")
+	fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/job", Asset: "USD", Kind: "ephemeral"})
+	fund := of("fund", "/account/a", "/account/job", "5")
+	sweep := []*pb.Step{
+		holding(&pb.PlaceHold{Id: "hold", Debit: "/account/job", Credit: "/account/b", Amount: "5"}),
+		capturing(&pb.CaptureHold{Id: "capture", Hold: "hold"}),
+	}
+	mustOp(m, transferring(fund))
+	for _, existing := range []bool{false, true} {
+		res, err := opAs(treasurer, sweep...)
+		if err != nil || len(res.Results) != 2 || res.Results[1].Amount != "5.00" || res.Results[1].Existing != existing {
+			t.Errorf("who swept the account gets %v, %v; want 5.00, existing %t", res, err, existing)
+		}
+	}
+	if _, err := opAs(mallory, sweep...); !errors.Is(err, fault.Conflict) {
+		t.Errorf("another gets %v, want a fault.conflict", err)
+	}
+}
+
+// TestNamesGivenToOthers: who is given the name of a principal that was removed has
+// no part in its holds and cashes none of its cheques.
+func TestNamesGivenToOthers(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	bob := m.Principal("/user/bob", "/role/bob")
+	written := mustOp(m,
+		holding(&pb.PlaceHold{Id: "hold", Debit: "/account/a", Credit: "/account/b", Amount: "50", Delegate: "/user/bob"}),
+		&pb.Step{Step: &pb.Step_WriteCheque{WriteCheque: &pb.WriteCheque{
+			Id: "cheque", Account: "/account/a", Recipient: "/user/bob", Resource: "x", Ceiling: "10", Uses: 9,
+		}}})
+	steps := func(id string) [][]*pb.Step {
+		return [][]*pb.Step{
+			{capturing(&pb.CaptureHold{Id: id + "-capture", Hold: "hold", Amount: "1"})},
+			{releasing(&pb.ReleaseHold{Id: id + "-release", Hold: "hold", Amount: "1"})},
+			{&pb.Step{Step: &pb.Step_IssueReceipt{IssueReceipt: &pb.IssueReceipt{Id: id + "-receipt", Hold: "hold"}}}},
+			{&pb.Step{Step: &pb.Step_CashCheque{CashCheque: &pb.CashCheque{
+				Id: id + "-cash", Cheque: "cheque", Hash: written.Results[1].Hash, Resource: "x", Amount: "1", Credit: "/account/b",
+			}}}},
+		}
+	}
+	for _, one := range steps("bob") {
+		if _, err := opAs(bob, one...); err != nil {
+			t.Errorf("bob: %v gives %v", one, err)
+		}
+	}
+	m.Remove("/user/bob")
+	other := m.Principal("/user/bob", "/role/other")
+	for _, one := range steps("other") {
+		if _, err := opAs(other, one...); !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Denied) {
+			t.Errorf("another bob: %v gives %v, want a fault.not_found or fault.denied", one, err)
+		}
+	}
+	wantFunds(t, m, "/account/b", "2.00 -0.00 +48.00")
+}
+
+// TestAuditOfHiddenAccounts: which account a hold is of does not come out by asking
+// for one's own lines about the account.
+func TestAuditOfHiddenAccounts(t *testing.T) {
+	t.Parallel()
+	m, mallory := newHidden(t)
+	mustOp(m, holding(&pb.PlaceHold{Id: "secret", Debit: "/account/a", Credit: "/account/hidden/dollars", Amount: "1"}))
+	stranger := m.Principal("/user/stranger", "/role/nobody")
+	for _, client := range []*fsmtest.Client{mallory, stranger} {
+		_, err := opAs(client, capturing(&pb.CaptureHold{Id: "try", Hold: "secret"}))
+		if client == stranger && !errors.Is(err, fault.NotFound) {
+			t.Errorf("a stranger to the hold gets %v, want a fault.not_found", err)
+		}
+	}
+	for _, at := range []string{"/account/hidden/dollars", "/account/hidden/nothing"} {
+		res, err := fsmtest.Ask(stranger, ledger.Audit, &pb.AuditRequest{Principal: "/user/stranger", Account: at})
+		if !errors.Is(err, fault.NotFound) {
+			t.Errorf("the lines of oneself about %s: %v, %v; want a fault.not_found", at, res, err)
+		}
+	}
+}

@@ -371,11 +371,15 @@ func (r *referenceRun) drawOp(a *artist) *sending {
 // wait lets time go by, so that things end.
 func (r *referenceRun) wait(t *rapid.T) {
 	a := r.draw(t)
-	seconds := a.from(0, 8, "seconds")
-	if a.sometimes(20, "a day") {
-		seconds = one(a, "long", 3000, 24*3600, 8*24*3600)
+	nanos := int64(a.from(0, 8, "seconds")) * plainSecond
+	left := r.plain.due() - r.plain.now - r.machine.EntryNanos // until a hold expires with the next entry
+	switch {
+	case left >= 0 && left < plainTenYears*plainSecond && a.sometimes(3, "until a hold expires"):
+		nanos = max(0, left-int64(a.from(0, 1, "just before")))
+	case a.sometimes(6, "a day"):
+		nanos = one(a, "long", int64(3000), 24*3600, 24*3600, 8*24*3600) * plainSecond
 	}
-	r.machine.Wait(int64(seconds) * plainSecond)
+	r.machine.Wait(nanos)
 	r.send(t)
 }
 

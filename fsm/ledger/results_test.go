@@ -158,6 +158,17 @@ func byCall(kind, cause string, call func(e *estate) func() error) reached {
 	}}
 }
 
+// paidHold gives a hold of which so many payments were captured.
+func (e *estate) paidHold(payments int) string {
+	hold := e.hold("50")
+	var steps []*pb.Step
+	for range payments {
+		steps = append(steps, capturing(&pb.CaptureHold{Id: e.id(), Hold: hold, Amount: "0.000001"}))
+	}
+	e.must(e.bob, steps...)
+	return hold
+}
+
 func paying(amount string) *pb.Step { return transferring(of("new", payer, payee, amount)) }
 
 // change gives a transfer with what is changed of it.
@@ -255,6 +266,16 @@ var stateInvalidResults = []reached{
 	byStep("invalid", "accounts of different assets, or not of the one that is named", func(*estate) *pb.Step {
 		return changed(func(s *pb.Transfer) { s.Asset = "USD" })
 	}),
+	byOp("invalid", "the steps come to more than 10,000 entries", func(e *estate) (steps []*pb.Step) {
+		shares := make([]*pb.Share, ledger.MaxShares)
+		for i := range shares {
+			shares[i] = &pb.Share{Credit: fmt.Sprint("/account/share/", i), Weight: 1}
+		}
+		for range ledger.MaxEntries/ledger.MaxShares + 1 {
+			steps = append(steps, transferring(&pb.Transfer{Id: e.id(), Debit: payer, Amount: "1", Shares: shares}))
+		}
+		return steps
+	}),
 	byStep("invalid", "shares do not make up the amount", func(*estate) *pb.Step {
 		return changed(func(s *pb.Transfer) { s.Credit, s.Shares = "", []*pb.Share{{Credit: payee, Amount: "0.5"}} })
 	}),
@@ -351,6 +372,10 @@ var idResults = []reached{
 	byStep("conflict", "the id of what failed, with another body", func(e *estate) *pb.Step {
 		e.refused(e.Operator, fault.Insufficient, "", paying("1000"))
 		return paying("2")
+	}),
+	byOpAs("conflict", "the id of an op was used, and the caller has nothing to do with what its step names", func(e *estate) (*fsmtest.Client, []*pb.Step) {
+		e.must(e.Operator, paying("1"))
+		return e.mallory, []*pb.Step{paying("1")}
 	}),
 	byOp("conflict", "some steps of the op stand, and others do not", func(e *estate) []*pb.Step {
 		e.must(e.Operator, paying("1"))
@@ -528,16 +553,25 @@ var fullResults = []reached{
 			releasing(&pb.ReleaseHold{Id: e.id(), Hold: hold, Amount: "5"}))
 		return extending(&pb.ExtendHold{Id: "new", Hold: hold, Amount: "1"})
 	}),
-	byStep("exhausted", "a receipt of a hold that paid more than 1000 times", func(e *estate) *pb.Step {
-		hold := e.hold("100")
-		for range 2 {
-			var steps []*pb.Step
-			for range 501 {
-				steps = append(steps, capturing(&pb.CaptureHold{Id: e.id(), Hold: hold, Amount: "0.000001"}))
-			}
-			e.must(e.bob, steps...)
+	byStep("exhausted", "a receipt of a hold that paid more than 100 times", func(e *estate) *pb.Step {
+		return receipting("new", e.paidHold(ledger.MaxReceiptEntries+1))
+	}),
+	byOp("exhausted", "the receipts of an op list more than 1000 payments", func(e *estate) (steps []*pb.Step) {
+		hold := e.paidHold(ledger.MaxReceiptEntries)
+		for range ledger.MaxOpReceiptEntries/ledger.MaxReceiptEntries + 1 {
+			steps = append(steps, receipting(e.id(), hold))
 		}
-		return receipting("new", hold)
+		return steps
+	}),
+	byStep("exhausted", "10,000 open holds reserve of an account", func(e *estate) *pb.Step {
+		for range ledger.MaxOpenHolds / ledger.MaxSteps {
+			var steps []*pb.Step
+			for range ledger.MaxSteps {
+				steps = append(steps, holding(&pb.PlaceHold{Id: e.id(), Debit: payer, Credit: payee, Amount: "0.000001"}))
+			}
+			e.must(e.alice, steps...)
+		}
+		return holding(&pb.PlaceHold{Id: "new", Debit: payer, Credit: payee, Amount: "1"})
 	}),
 	byCall("exhausted", "there are as many assets, periods or keys as there can be", func(e *estate) func() error {
 		for i := range ledger.MaxAssets - 1 {
