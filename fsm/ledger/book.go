@@ -82,19 +82,6 @@ func (b *book) page(s string) (*page, error) {
 	return p, nil
 }
 
-// pages is page for several.
-func (b *book) pages(all ...string) ([]*page, error) {
-	found := make([]*page, len(all))
-	for i, s := range all {
-		p, err := b.page(s)
-		if err != nil {
-			return nil, err
-		}
-		found[i] = p
-	}
-	return found, nil
-}
-
 // pageOf gives an account that the state names.
 func (b *book) pageOf(id command.ID) *page {
 	at := accountOf(b.tx, id).path

@@ -189,7 +189,7 @@ func (o *operation) transferStep(t *pb.Transfer) error {
 }
 
 func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
-	if s := speaking(req.Steps, refusal); s != nil && (&operation{book: openBook(tx)}).concerned(s) {
+	if s := speaking(tx, req.Steps, refusal); s != nil {
 		body := identifiedOf(s)
 		keepFailure(tx, refusal, kindOf(s), body.GetId(), stepBody(s, body))
 	}
@@ -197,10 +197,11 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
 }
 
 // speaking gives the step under whose id a refusal is kept: the one that was
-// refused; for a guard, and for what the op as a whole left behind, the first that
-// has an id. That a time is over stays so by itself, and anybody may say it: it is
-// not kept.
-func speaking(all []*pb.Step, refusal *fault.Fault) *pb.Step {
+// refused, for which the caller was found to have access; for a guard, and for what
+// the op as a whole left behind, the first that has an id, if the caller has to do
+// with it. That a time is over stays so by itself, and anybody may say it: it is not
+// kept.
+func speaking(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
 	if !keepsFailing(refusal) {
 		return nil
 	}
@@ -213,9 +214,13 @@ func speaking(all []*pb.Step, refusal *fault.Fault) *pb.Step {
 		}
 	}
 	for _, s := range all {
-		if identifiedOf(s) != nil {
+		if identifiedOf(s) == nil {
+			continue
+		}
+		if (&operation{book: openBook(tx)}).concerned(s) {
 			return s
 		}
+		break
 	}
 	return nil
 }
