@@ -353,3 +353,31 @@ func TestAuditOfHiddenAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestFailuresOfStepsOnWhatTheOpMade: they are kept, though the hold is not there any
+// more; one that a guard makes is not, for who has nothing to do with the step.
+func TestFailuresOfStepsOnWhatTheOpMade(t *testing.T) {
+	t.Parallel()
+	m, mallory := newHidden(t)
+	m.Clause("/account/bank", command.Read, "/role/mallory")
+	m.Clause("/account/b", command.Spend, "/role/mallory")
+	steps := []*pb.Step{
+		holding(&pb.PlaceHold{Id: "hold", Debit: "/account/a", Credit: "/account/b", Amount: "5"}),
+		capturing(&pb.CaptureHold{Id: "capture", Hold: "hold", Amount: "6"}),
+	}
+	_, err := opAs(mallory, steps...)
+	if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Kind != fault.Insufficient || f.Details["position"] != "1" {
+		t.Errorf("the op gives %v, want a fault.insufficient at 1", err)
+	}
+	steps[0].GetHold().Amount = "7" // there would be enough
+	_, err = opAs(mallory, steps...)
+	if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Details["position"] != "1" {
+		t.Errorf("the op gives %v again, want that it is refused for what became of the capture", err)
+	}
+	theirs := transferring(of("theirs", "/account/bank", "/account/b", "1"))
+	guard := guarding(&pb.Guard{Guard: &pb.Guard_Version{Version: &pb.VersionGuard{Account: "/account/bank", Version: 9999}}})
+	if _, err := opAs(mallory, guard, theirs); !errors.Is(err, fault.Conflict) {
+		t.Errorf("the guard gives %v, want a fault.conflict", err)
+	}
+	mustOp(m, theirs)
+}

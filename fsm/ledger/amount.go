@@ -81,7 +81,7 @@ func checkPositive(what, s string) error {
 		return err
 	}
 	if strings.Trim(s, "0.") == "" {
-		return fault.Invalid.New("%s: it is nothing, it must be more", what)
+		return fault.Invalid.New("the %s is nothing, it must be more", what)
 	}
 	return nil
 }
@@ -92,6 +92,14 @@ func checkSome(what, s string) error {
 		return nil
 	}
 	return checkAmount(what, s)
+}
+
+// checkPositiveIfGiven is checkPositive for amounts that may be left out.
+func checkPositiveIfGiven(what, s string) error {
+	if s == "" {
+		return nil
+	}
+	return checkPositive(what, s)
 }
 
 // onlyDigits is false for the empty string.

@@ -38,10 +38,8 @@ func checkExtend(s *pb.ExtendHold) error {
 	if s.Amount == "" && s.ExpiresUnixNanos == 0 {
 		return fault.Invalid.New("neither an amount nor an expiry is given, by which it is extended")
 	}
-	if s.Amount != "" {
-		if err := checkPositive("amount", s.Amount); err != nil {
-			return err
-		}
+	if err := checkPositiveIfGiven("amount", s.Amount); err != nil {
+		return err
 	}
 	return checkLifetime(s.ExpiresUnixNanos, 0)
 }

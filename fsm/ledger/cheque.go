@@ -113,6 +113,9 @@ func checkWriteCheque(s *pb.WriteCheque) error {
 	if err := checkText("resource", s.Resource, 1, MaxResource); err != nil {
 		return err
 	}
+	if err := checkPositive("ceiling", s.Ceiling); err != nil {
+		return err
+	}
 	switch {
 	case s.Uses > MaxUses:
 		return fault.Invalid.New("%d uses: a cheque has at most %d", s.Uses, MaxUses)

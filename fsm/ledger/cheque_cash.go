@@ -24,6 +24,9 @@ func checkCashCheque(s *pb.CashCheque) error {
 	if err := namedAccount("credit", s.Credit); err != nil {
 		return err
 	}
+	if err := checkPositive("amount", s.Amount); err != nil {
+		return err
+	}
 	if s.LifetimeSeconds != 0 && !s.Hold {
 		return fault.Invalid.New("lifetime_seconds is for a hold, and hold is not set")
 	}

@@ -61,16 +61,41 @@ func (o *operation) maySpendNear(all ...string) bool {
 
 func (o *operation) concernedByHold(name string) bool {
 	h, ok := findHold(o.tx, name)
-	return ok && mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, &h)
+	if !ok {
+		return o.concernedByMaking(name)
+	}
+	return mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, &h)
+}
+
+// concernedByMaking: what is not there the op may make, in a step that the caller
+// has to do with.
+func (o *operation) concernedByMaking(name string) bool {
+	for _, s := range o.steps {
+		if body := identifiedOf(s); body == nil || body.GetId() != name {
+			continue
+		}
+		switch s := s.Step.(type) {
+		case *pb.Step_Transfer, *pb.Step_Hold, *pb.Step_WriteCheque, *pb.Step_IssueInvoice:
+			return o.concerned(&pb.Step{Step: s})
+		}
+	}
+	return false
 }
 
 func (o *operation) concernedByDocument(name string) bool {
+	if _, ok := findDocument(o.tx, name); !ok {
+		return o.concernedByMaking(name)
+	}
 	_, err := o.visible(name)
 	return err == nil
 }
 
 func (o *operation) concernedByEntries(name string) bool {
-	for _, e := range entriesOf(o.tx, name) {
+	all := entriesOf(o.tx, name)
+	if len(all) == 0 {
+		return o.concernedByMaking(name)
+	}
+	for _, e := range all {
 		if hasToDoWith(o.tx, &o.tx.Caller, o.tx.Time, e.debit, e.credit) {
 			return true
 		}

@@ -15,6 +15,9 @@ func checkExchange(s *pb.Exchange) error {
 			return err
 		}
 	}
+	if err := checkPositive("amount", s.Amount); err != nil {
+		return err
+	}
 	if s.RateNumerator == 0 || s.RateDenominator == 0 {
 		return fault.Invalid.New("rate %d/%d: neither part of it is 0", s.RateNumerator, s.RateDenominator)
 	}

@@ -114,6 +114,9 @@ func checkIssueInvoice(s *pb.IssueInvoice) error {
 		if err := checkText("description", line.Description, 1, MaxLineDescription); err != nil {
 			return in(inLine(at), err)
 		}
+		if err := checkAmount(inLine(at), line.Amount); err != nil {
+			return err
+		}
 	}
 	if s.DueUnixNanos < 0 {
 		return fault.Invalid.New("it is due before 1970")

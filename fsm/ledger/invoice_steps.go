@@ -16,6 +16,9 @@ func checkPayInvoice(s *pb.PayInvoice) error {
 	if err := namedAccount("debit", s.Debit); err != nil {
 		return err
 	}
+	if err := checkPositiveIfGiven("amount", s.Amount); err != nil {
+		return err
+	}
 	return checkEntry(s.EffectiveUnixNanos, s.Description)
 }
 
@@ -56,6 +59,9 @@ func checkCreditInvoice(s *pb.CreditInvoice) error {
 	}
 	if s.Amount == "" {
 		return fault.Invalid.New("amount: how much is taken back is missing")
+	}
+	if err := checkPositive("amount", s.Amount); err != nil {
+		return err
 	}
 	if err := checkText("description", s.Description, 1, MaxDescription); err != nil {
 		return err

@@ -215,7 +215,7 @@ func TestBadInvoices(t *testing.T) {
 		"257 lines":                           func(s *pb.IssueInvoice) { s.Lines = slices.Repeat(s.Lines[:1], 257) },
 		"line 1: description of 0 bytes":      func(s *pb.IssueInvoice) { s.Lines[1].Description = "" },
 		"line 0: description of 257":          func(s *pb.IssueInvoice) { s.Lines[0].Description = strings.Repeat("x", 257) },
-		"line 1: amount in USD":               func(s *pb.IssueInvoice) { s.Lines[1].Amount = "-1" },
+		`line 1: amount "-1"`:                 func(s *pb.IssueInvoice) { s.Lines[1].Amount = "-1" },
 		"the lines are nothing together":      func(s *pb.IssueInvoice) { s.Lines[0].Amount, s.Lines[1].Amount = "0", "0.00" },
 		"the lines overflow":                  func(s *pb.IssueInvoice) { s.Lines[0].Amount = maxAmount[:37] + "." + maxAmount[37:] },
 		"debit and credit are the same":       func(s *pb.IssueInvoice) { s.Revenue = s.Receivable },

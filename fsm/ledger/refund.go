@@ -51,6 +51,9 @@ func checkRefund(s *pb.Refund) error {
 			return err
 		}
 	}
+	if err := checkPositiveIfGiven("amount", s.Amount); err != nil {
+		return err
+	}
 	return checkEntry(s.EffectiveUnixNanos, s.Description)
 }
 
