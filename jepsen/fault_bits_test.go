@@ -119,7 +119,7 @@ func changeRecord(t *testing.T, _ *cluster.Book, n *cluster.Node) {
 	e := openState(t, n)
 	snapshot := e.Snapshot()
 	var write kv.Write
-	for key, value := range snapshot.Scan([]byte("ledger/transfer\x00"), []byte("ledger/transfer\x01"), false) {
+	for key, value := range snapshot.Scan([]byte("ledger/entry\x00"), []byte("ledger/entry\x01"), false) {
 		write = kv.Write{Key: bytes.Clone(key), Value: bytes.Clone(value)}
 		break
 	}
