@@ -113,7 +113,7 @@ func TestChangedRecord(t *testing.T) {
 	damage{change: changeRecord, text: "quarantined: ", quarantined: true}.test(t)
 }
 
-// changeRecord changes the last byte of a transfer, which no entry writes again.
+// changeRecord changes the last byte of an entry of the journal, which no entry writes again.
 func changeRecord(t *testing.T, _ *cluster.Book, n *cluster.Node) {
 	t.Helper()
 	e := openState(t, n)
@@ -125,7 +125,7 @@ func changeRecord(t *testing.T, _ *cluster.Book, n *cluster.Node) {
 	}
 	snapshot.Close()
 	if write.Key == nil {
-		t.Fatalf("%s has no transfer", n.ID)
+		t.Fatalf("%s has no entry of the journal", n.ID)
 	}
 	write.Value[len(write.Value)-1] ^= 1
 	e.Commit([]kv.Write{write})
