@@ -15,12 +15,16 @@ import (
 	"acquired/fsm"
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
+	"acquired/fsm/ledger"
 	"acquired/jepsen/cluster"
 	"acquired/server/seal"
 )
 
-// sealingPurpose is what the signing keys are sealed for.
-const sealingPurpose = "signing key"
+// What the keys that are in the state are sealed for.
+const (
+	sealingPurpose  = "signing key"
+	documentPurpose = "document key"
+)
 
 // addFiles adds the keys that are in files of the cluster, and says in which.
 func (s *secrets) addFiles(t *testing.T) {
@@ -73,8 +77,8 @@ func hostSeed(t *testing.T, content []byte) []byte {
 	return key.(*ed25519.PrivateKey).Seed()
 }
 
-// addSigningKeys adds the keys that sign credentials, which only the state of a
-// node has, and sealed. The node must not be running.
+// addSigningKeys adds the keys that sign credentials and documents, which only the
+// state of a node has, and sealed. The node must not be running.
 func (s *secrets) addSigningKeys(t *testing.T, n *cluster.Node) {
 	t.Helper()
 	kek, err := seal.ParseKEK(read(t, filepath.Join(n.Folder(), "sealing.key")))
@@ -106,4 +110,28 @@ func (s *secrets) addSigningKeys(t *testing.T, n *cluster.Node) {
 		}
 		s.add("signing key "+key.ID, seed)
 	}
+	s.addDocumentKey(t, v, root)
+}
+
+// addDocumentKey adds the key that signs documents. It is kept in the form of the
+// signer of a note, "PRIVATE+KEY+NAME+HASH+KEY": the key in base64, behind a byte
+// that says that it is one of Ed25519.
+func (s *secrets) addDocumentKey(t *testing.T, v *command.Reading, root *seal.Root) {
+	t.Helper()
+	key, ok := ledger.CurrentDocumentKey(v)
+	if !ok {
+		t.Error("the cluster has no key that signs documents")
+		return
+	}
+	signer, err := root.Open(documentPurpose, key.Verifier, key.Sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(signer[bytes.LastIndexByte(signer, '+')+1:])
+	private, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(private) != 1+ed25519.SeedSize {
+		t.Fatalf("the document key has %d bytes, %v", len(private), err)
+	}
+	s.add("document key", private[1:])
+	s.add("document key as it is kept", signer)
 }

@@ -296,7 +296,7 @@ func TestBadCheques(t *testing.T) {
 		`recipient: path "" must begin`:        func(s *pb.WriteCheque) { s.Recipient = "" },
 		"resource of 257 bytes":                func(s *pb.WriteCheque) { s.Resource = strings.Repeat("x", 257) },
 		"ceiling is nothing":                   func(s *pb.WriteCheque) { s.Ceiling = "0" },
-		"ceiling: amount is empty":      func(s *pb.WriteCheque) { s.Ceiling = "" },
+		"ceiling: amount is empty":             func(s *pb.WriteCheque) { s.Ceiling = "" },
 		"1000001 uses":                         func(s *pb.WriteCheque) { s.Uses = 1_000_001 },
 		"expires_unix_nanos and lifetime":      func(s *pb.WriteCheque) { s.ExpiresUnixNanos = 1_800_000_000_000_000_000 },
 		"the expiry is before 1970":            func(s *pb.WriteCheque) { s.ExpiresUnixNanos, s.LifetimeSeconds = -1, 0 },
