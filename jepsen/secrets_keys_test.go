@@ -133,5 +133,5 @@ func (s *secrets) addDocumentKey(t *testing.T, v *command.Reading, root *seal.Ro
 		t.Fatalf("the document key has %d bytes, %v", len(private), err)
 	}
 	s.add("document key", private[1:])
-	s.add("document key as it is kept", signer)
+	s.add("document key as it is kept", []byte(text))
 }
