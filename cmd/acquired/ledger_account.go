@@ -22,19 +22,23 @@ type account struct {
 	State   string `json:"state"`
 	Version uint64 `json:"version"`
 	// Overdraft may be "unlimited"; Ceiling is empty without a bound.
-	Overdraft     string            `json:"overdraft"`
-	Ceiling       string            `json:"ceiling"`
-	HoldOverdraft bool              `json:"hold_overdraft"`
-	Owner         string            `json:"owner"`
-	Metadata      map[string]string `json:"metadata"`
-	Opened        string            `json:"opened"`
-	Balance       balance           `json:"balance"`
+	Overdraft     string `json:"overdraft"`
+	Ceiling       string `json:"ceiling"`
+	HoldOverdraft bool   `json:"hold_overdraft"`
+	// DailyLimit and SpentToday are empty without one.
+	DailyLimit string            `json:"daily_limit"`
+	SpentToday string            `json:"spent_today"`
+	Owner      string            `json:"owner"`
+	Metadata   map[string]string `json:"metadata"`
+	Opened     string            `json:"opened"`
+	Balance    balance           `json:"balance"`
 }
 
 func describeAccount(a *pb.AccountResponse) account {
 	described := account{
 		Path: a.Path, Asset: a.Asset, Kind: a.Kind, State: a.State, Version: a.Version,
 		Overdraft: a.Overdraft, Ceiling: a.Ceiling, HoldOverdraft: a.HoldOverdraft, Owner: a.Owner,
+		DailyLimit: a.DailyLimit, SpentToday: a.SpentToday,
 		Metadata: make(map[string]string, len(a.Metadata)), Opened: formatNanos(a.OpenedUnixNanos),
 		Balance: describeBalance(a.Balance),
 	}
@@ -54,6 +58,10 @@ func (a account) table(w io.Writer) {
 	row(w, "overdraft", a.Overdraft)
 	row(w, "ceiling", orNone(a.Ceiling))
 	row(w, "hold overdraft", yesNo(a.HoldOverdraft))
+	row(w, "daily limit", orNone(a.DailyLimit))
+	if a.DailyLimit != "" {
+		row(w, "spent today", a.SpentToday)
+	}
 	row(w, "owner", orDash(oneLine(a.Owner)))
 	for _, key := range slices.Sorted(maps.Keys(a.Metadata)) {
 		row(w, "metadata", key+"="+oneLine(a.Metadata[key]))

@@ -109,7 +109,7 @@ func ledgerAccountSetCommand(g *globals) *cobra.Command {
 func ledgerLimitsCommand(g *globals) *cobra.Command {
 	var request requestFlag
 	var change pb.ChangeAccountRequest
-	var overdraft, ceiling string
+	var overdraft, ceiling, dailyLimit string
 	var holdOverdraft bool
 	cmd := &cobra.Command{
 		Use:   "limits PATH",
@@ -130,7 +130,10 @@ already is refused. Amounts are in the unit of the account's asset.`,
 			if given("hold-overdraft") {
 				change.HoldOverdraft = &holdOverdraft
 			}
-			if change.Overdraft == nil && change.Ceiling == nil && change.HoldOverdraft == nil {
+			if given("daily-limit") {
+				change.DailyLimit = new(unlessNone(dailyLimit))
+			}
+			if change.Overdraft == nil && change.Ceiling == nil && change.HoldOverdraft == nil && change.DailyLimit == nil {
 				return withHint(usage("%s: no limit is given", cmd.CommandPath()), "%s --help", cmd.CommandPath())
 			}
 			return g.changeAccount(cmd, &request, &change)
@@ -139,6 +142,7 @@ already is refused. Amounts are in the unit of the account's asset.`,
 	request.register(cmd.Flags())
 	cmd.Flags().StringVar(&overdraft, "overdraft", "", `how far below zero the balance may go, or "unlimited" (default: as it is)`)
 	cmd.Flags().StringVar(&ceiling, "ceiling", "", `the most that the balance may be, or "none" (default: as it is)`)
+	cmd.Flags().StringVar(&dailyLimit, "daily-limit", "", `the most that may be spent in a day, UTC, or "none" (default: as it is)`)
 	cmd.Flags().BoolVar(&holdOverdraft, "hold-overdraft", false, "whether holds that are placed from now on may reserve of the overdraft (default: as it is)")
 	ifVersionFlag(cmd.Flags(), &change.IfVersion)
 	return cmd
