@@ -151,7 +151,7 @@ type refusals struct {
 }
 
 // MaxRefusals is how many refusals of a principal have lines of their own in an
-// hour. The last of them says that there are more.
+// hour. The last of them says that more are not listed.
 const MaxRefusals = 1000
 
 var refusalCounts = kv.NewTable(&Schema, "ledger/audit_refusals", kv.Codec[refusals]{
@@ -177,7 +177,7 @@ func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
 	count.principal, count.lines = tx.Caller.Principal, count.lines+1
 	refusalCounts.Put(tx.Tx, count)
 	if count.lines == MaxRefusals {
-		l.what = "more than " + strconv.Itoa(MaxRefusals) + " refusals in this hour; the last that is listed: " + l.what
+		l.what = "the last of " + strconv.Itoa(MaxRefusals) + " refusals that are listed of this hour: " + l.what
 	}
 	l.kind, l.message = string(refusal.Kind), refusal.Message
 	auditOne(tx, l)

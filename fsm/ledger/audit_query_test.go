@@ -296,7 +296,7 @@ func TestRefusalsOfAnHourAreBounded(t *testing.T) {
 		return refused, last
 	}
 	refuse(ledger.MaxRefusals + 10)
-	if n, last := count(); n != ledger.MaxRefusals || !strings.HasPrefix(last, "more than 1000 refusals in this hour") {
+	if n, last := count(); n != ledger.MaxRefusals || !strings.HasPrefix(last, "the last of 1000 refusals that are listed of this hour: ") {
 		t.Errorf("%d refusals are listed, the last as %q", n, last)
 	}
 	pay(m, "made", "/account/a", "/account/b", "1") // what is made has its line

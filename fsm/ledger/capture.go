@@ -222,7 +222,7 @@ func (o *operation) extendHold(s *pb.ExtendHold) (result, error) {
 	was, more := h, Amount{}
 	if s.Amount != "" {
 		var err error
-		if more, err = parsePositive(debit, s.Amount); err != nil {
+		if more, err = parseFor(debit, "amount", s.Amount); err != nil {
 			return result{}, err
 		}
 	}

@@ -138,7 +138,7 @@ func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
 	if err != nil {
 		return result{}, in("account", err)
 	}
-	ceiling, err := parseSome(p, "ceiling", s.Ceiling)
+	ceiling, err := parseFor(p, "ceiling", s.Ceiling)
 	if err != nil {
 		return result{}, err
 	}
@@ -181,13 +181,4 @@ func (o *operation) mayPromise(account string) (born uint64, err error) {
 			who.Principal, at).With("operation", command.Spend.String()).With("path", string(at))
 	}
 	return tree.Find(o.tx, who.Principal).Created, nil
-}
-
-// parseSome reads an amount of more than nothing that a field names.
-func parseSome(p *page, field, s string) (Amount, error) {
-	amount, err := parseFor(p, field, s)
-	if err == nil && amount.IsZero() {
-		err = fault.Invalid.New("%s is nothing, it must be more", field)
-	}
-	return amount, err
 }

@@ -61,7 +61,7 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 	if err := sameAsset("", []*page{debit}, []*page{credit}); err != nil {
 		return result{}, err
 	}
-	amount, err := parsePositive(debit, s.Amount)
+	amount, err := parseFor(debit, "amount", s.Amount)
 	if err != nil {
 		return result{}, err
 	}

@@ -80,7 +80,7 @@ func (o *operation) dealOf(s *pb.Exchange) (d deal, err error) {
 	if d.debit.asset == d.credit.asset {
 		return d, fault.Invalid.New("all four accounts hold %s: an exchange is between two assets", d.credit.asset)
 	}
-	if d.given, err = parsePositive(d.debit, s.Amount); err != nil {
+	if d.given, err = parseFor(d.debit, "amount", s.Amount); err != nil {
 		return d, err
 	}
 	return d, d.convert(s.RateNumerator, s.RateDenominator)

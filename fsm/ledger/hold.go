@@ -243,7 +243,7 @@ func (b *book) place(s *placing) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	amount, err := parsePositive(debit, s.amount)
+	amount, err := parseFor(debit, "amount", s.amount)
 	if err != nil {
 		return result{}, err
 	}
@@ -283,15 +283,6 @@ func (b *book) pair(debitPath, creditPath, asset string) (debit, credit *page, e
 		return nil, nil, in("credit", err)
 	}
 	return debit, credit, sameAsset(asset, []*page{debit}, []*page{credit})
-}
-
-// parsePositive reads an amount of more than nothing.
-func parsePositive(p *page, s string) (Amount, error) {
-	amount, err := parseFor(p, "amount", s)
-	if err == nil && amount.IsZero() {
-		err = fault.Invalid.New("the amount is nothing, it must be more")
-	}
-	return amount, err
 }
 
 // reserve makes an amount pending for the hold.

@@ -154,7 +154,7 @@ func (o *operation) moveOf(i *invoice, m *invoiceMove, description string) (Amou
 	amount := i.open()
 	if m.asked != "" {
 		var err error
-		if amount, err = parsePositive(m.debit, m.asked); err != nil {
+		if amount, err = parseFor(m.debit, "amount", m.asked); err != nil {
 			return Amount{}, err
 		}
 	}

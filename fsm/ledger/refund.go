@@ -74,7 +74,7 @@ func (o *operation) refund(s *pb.Refund) (result, error) {
 	back, left := o.givenBackOf(&e)
 	amount := left
 	if s.Amount != "" {
-		if amount, err = parsePositive(debit, s.Amount); err != nil {
+		if amount, err = parseFor(debit, "amount", s.Amount); err != nil {
 			return result{}, err
 		}
 	}

@@ -354,7 +354,7 @@ type ChangeAccountRequest struct {
 	// Empty takes the ceiling away.
 	Ceiling       *string `protobuf:"bytes,3,opt,name=ceiling,proto3,oneof" json:"ceiling,omitempty"`
 	HoldOverdraft *bool   `protobuf:"varint,4,opt,name=hold_overdraft,json=holdOverdraft,proto3,oneof" json:"hold_overdraft,omitempty"`
-	// A frozen account takes part in nothing but release, expiry and refusal.
+	// A frozen account takes part in nothing but releases and expiries.
 	Frozen *bool `protobuf:"varint,5,opt,name=frozen,proto3,oneof" json:"frozen,omitempty"`
 	// Empty takes the owner away.
 	Owner *string `protobuf:"bytes,6,opt,name=owner,proto3,oneof" json:"owner,omitempty"`

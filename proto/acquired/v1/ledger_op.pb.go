@@ -124,7 +124,7 @@ func (x *OpResponse) GetResults() []*StepResult {
 
 type StepResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the step took effect.
+	// Where the step took effect; 0 for a guard that was not asked again.
 	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// What it moved, reserved, released or extended by, in the unit of the asset.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
