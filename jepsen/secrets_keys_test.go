@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -127,7 +128,8 @@ func (s *secrets) addDocumentKey(t *testing.T, v *command.Reading, root *seal.Ro
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(signer[bytes.LastIndexByte(signer, '+')+1:])
+	parts := strings.SplitN(string(signer), "+", 5) // base64 has plus signs of its own
+	text := parts[len(parts)-1]
 	private, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(private) != 1+ed25519.SeedSize {
 		t.Fatalf("the document key has %d bytes, %v", len(private), err)
