@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"strconv"
 	"strings"
@@ -268,8 +267,8 @@ func describeSteps(all []*pb.Step) string {
 		if what != "" {
 			what += ", "
 		}
-		what += kindOf(s)
-		if body := identifiedOf(s); body != nil {
+		what += nameOf(s)
+		if _, body := kindOf(s); body != nil {
 			what += " " + clip(body.GetId())
 		}
 	}
@@ -281,34 +280,49 @@ func describeSteps(all []*pb.Step) string {
 func accountsOfSteps(r kv.Reader, all []*pb.Step) []path.Path {
 	var found []string
 	for _, s := range all[:min(len(all), maxAuditAccounts)] {
-		if body := identifiedOf(s); body != nil {
-			found = append(found, textsOf(body.ProtoReflect())...)
+		kind, body := kindOf(s)
+		if kind == nil {
+			continue
 		}
-		for _, id := range behindStep(r, s) {
+		found = append(found, textsOf(body.ProtoReflect())...)
+		for _, id := range kind.behind(r, body) {
 			found = append(found, string(accountOf(r, id).path))
 		}
 	}
 	return named(found...)
 }
 
-// behindStep gives the accounts of the hold, cheque, invoice or entry that a step
-// is about.
-func behindStep(r kv.Reader, s *pb.Step) []command.ID {
-	hold := cmp.Or(s.GetCapture().GetHold(), s.GetRelease().GetHold(), s.GetExtend().GetHold(), s.GetIssueReceipt().GetHold())
-	if h, ok := findHold(r, hold); ok {
-		return []command.ID{h.debit, h.credit}
+// behindHold gives the accounts of a hold.
+func behindHold(r kv.Reader, name string) []command.ID {
+	h, ok := findHold(r, name)
+	if !ok {
+		return nil
 	}
-	cheque := cmp.Or(s.GetCashCheque().GetCheque(), s.GetCancelCheque().GetCheque())
-	if c, ok := cheques.Get(r, kv.StringKey(cheque)); ok {
-		return []command.ID{c.account}
+	return []command.ID{h.debit, h.credit}
+}
+
+func behindCheque(r kv.Reader, name string) []command.ID {
+	c, ok := cheques.Get(r, kv.StringKey(name))
+	if !ok {
+		return nil
 	}
-	invoice := cmp.Or(s.GetPayInvoice().GetInvoice(), s.GetCreditInvoice().GetInvoice(), s.GetVoidInvoice().GetInvoice())
-	if i, ok := invoices.Get(r, kv.StringKey(invoice)); ok {
-		return []command.ID{i.receivable, i.revenue}
+	return []command.ID{c.account}
+}
+
+func behindInvoice(r kv.Reader, name string) []command.ID {
+	i, ok := invoices.Get(r, kv.StringKey(name))
+	if !ok {
+		return nil
 	}
-	if was, ok := steps.Get(r, kv.StringKey(s.GetRefund().GetOf())); ok && was.entries > 0 {
-		e, _ := entries.Get(r, was.first)
-		return []command.ID{e.debit, e.credit}
+	return []command.ID{i.receivable, i.revenue}
+}
+
+// behindEntries gives the accounts of the first entry of a step.
+func behindEntries(r kv.Reader, name string) []command.ID {
+	was, ok := steps.Get(r, kv.StringKey(name))
+	if !ok || was.entries == 0 {
+		return nil
 	}
-	return nil
+	e, _ := entries.Get(r, was.first)
+	return []command.ID{e.debit, e.credit}
 }

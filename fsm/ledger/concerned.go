@@ -12,39 +12,8 @@ func (o *operation) concerned(s *pb.Step) bool {
 	if o.tx.Caller.Operator {
 		return true
 	}
-	switch s := s.Step.(type) {
-	case *pb.Step_Transfer:
-		return o.maySpendNear(append([]string{s.Transfer.Debit}, s.Transfer.ThenDebit...)...)
-	case *pb.Step_Hold:
-		return o.maySpendNear(s.Hold.Debit)
-	case *pb.Step_Capture:
-		return o.concernedByHold(s.Capture.Hold)
-	case *pb.Step_Release:
-		return o.concernedByHold(s.Release.Hold)
-	case *pb.Step_Extend:
-		return o.concernedByHold(s.Extend.Hold)
-	case *pb.Step_IssueReceipt:
-		return o.concernedByHold(s.IssueReceipt.Hold)
-	case *pb.Step_Refund:
-		return o.concernedByEntries(s.Refund.Of)
-	case *pb.Step_Exchange:
-		return o.maySpendNear(s.Exchange.Debit, s.Exchange.BrokerDebit)
-	case *pb.Step_WriteCheque:
-		return o.maySpendNear(s.WriteCheque.Account)
-	case *pb.Step_CashCheque:
-		return o.concernedByDocument(s.CashCheque.Cheque)
-	case *pb.Step_CancelCheque:
-		return o.concernedByDocument(s.CancelCheque.Cheque)
-	case *pb.Step_IssueInvoice:
-		return o.maySpendNear(s.IssueInvoice.Receivable)
-	case *pb.Step_PayInvoice:
-		return o.maySpendNear(s.PayInvoice.Debit)
-	case *pb.Step_CreditInvoice:
-		return o.concernedByDocument(s.CreditInvoice.Invoice)
-	case *pb.Step_VoidInvoice:
-		return o.concernedByDocument(s.VoidInvoice.Invoice)
-	}
-	panic("ledger: a step of the API that concerns nobody")
+	kind, body := kindOf(s)
+	return kind.concerns(o, body)
 }
 
 // maySpendNear is maySpend; of an account that has gone the nearest name that is left
@@ -71,12 +40,12 @@ func (o *operation) concernedByHold(name string) bool {
 // has to do with.
 func (o *operation) concernedByMaking(name string) bool {
 	for _, s := range o.steps {
-		if body := identifiedOf(s); body == nil || body.GetId() != name {
+		if _, body := kindOf(s); body == nil || body.GetId() != name {
 			continue
 		}
-		switch s := s.Step.(type) {
+		switch s.Step.(type) {
 		case *pb.Step_Transfer, *pb.Step_Hold, *pb.Step_WriteCheque, *pb.Step_IssueInvoice:
-			return o.concerned(&pb.Step{Step: s})
+			return o.concerned(s)
 		}
 	}
 	return false

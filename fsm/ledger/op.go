@@ -13,7 +13,9 @@ import (
 type operation struct {
 	*book
 	steps []*pb.Step
-	res   *pb.OpResponse
+	// bodies are what the steps say, in canonical bytes, as far as it was needed.
+	bodies []string
+	res    *pb.OpResponse
 	// receipted counts the payments that receipts of the op list.
 	receipted int
 }
@@ -22,7 +24,10 @@ type operation struct {
 type result struct{ amount, hash string }
 
 func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
-	o := &operation{book: openBook(tx), steps: req.Steps, res: &pb.OpResponse{Index: tx.Index}}
+	o := &operation{
+		book: openBook(tx), steps: req.Steps, bodies: make([]string, len(req.Steps)),
+		res: &pb.OpResponse{Index: tx.Index, Results: make([]*pb.StepResult, 0, len(req.Steps))},
+	}
 	stand, err := o.claim()
 	if err != nil {
 		return nil, err
@@ -31,9 +36,11 @@ func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
 		return o.answerAgain(stand), nil
 	}
 	for i, s := range o.steps {
-		if err := o.make(s); err != nil {
+		made, err := o.make(i, s)
+		if err != nil {
 			return nil, inStep(i, s, err)
 		}
+		o.res.Results = append(o.res.Results, &pb.StepResult{Index: tx.Index, Amount: made.amount, Hash: made.hash})
 	}
 	if err := o.close(); err != nil {
 		return nil, err
@@ -65,25 +72,23 @@ func checkOne(s *pb.Step, ids idSet) error {
 	if g := s.GetGuard(); g != nil {
 		return checkGuard(g)
 	}
-	body := identifiedOf(s)
-	if body == nil {
+	kind, body := kindOf(s)
+	if kind == nil {
 		return fault.Invalid.New("a step is one of those that the API names, this one is none")
 	}
 	if err := ids.add(body.GetId()); err != nil {
 		return err
 	}
-	return checkStep(s)
+	return kind.check(body)
 }
 
 // stepEntriesAtMost is how many entries the step can come to.
 func stepEntriesAtMost(s *pb.Step) int {
-	switch s := s.Step.(type) {
-	case *pb.Step_Transfer:
-		return entriesAtMost(s.Transfer)
-	case *pb.Step_Capture:
-		return 2 + 2*len(s.Capture.GetShares())
+	kind, body := kindOf(s)
+	if kind == nil {
+		return 0
 	}
-	return 2
+	return kind.entries(body)
 }
 
 // claim gives the steps that stand under the ids of the op, when they all do. It
@@ -92,11 +97,11 @@ func stepEntriesAtMost(s *pb.Step) int {
 func (o *operation) claim() ([]*step, error) {
 	stand, standing, missing := make([]*step, len(o.steps)), 0, 0
 	for i, s := range o.steps {
-		body := identifiedOf(s)
-		if body == nil {
+		kind, body := kindOf(s)
+		if kind == nil {
 			continue
 		}
-		was, err := o.claimStep(s, body)
+		was, err := o.claimStep(i, kind, body)
 		if (was != nil || err != nil) && !o.concerned(s) {
 			err = fault.Conflict.New("the id was used before").With("field", "id")
 		}
@@ -118,17 +123,16 @@ func (o *operation) claim() ([]*step, error) {
 	return stand, nil
 }
 
-func (o *operation) claimStep(s *pb.Step, body identified) (*step, error) {
-	if t := s.GetTransfer(); t != nil {
+func (o *operation) claimStep(i int, kind *stepKind, body identified) (*step, error) {
+	if t, ok := body.(*pb.Transfer); ok {
 		return o.claimTransfer(t)
 	}
-	kind := kindOf(s)
-	said := canonical(body.ProtoReflect())
+	o.bodies[i] = canonical(body.ProtoReflect())
 	was, ok := steps.Get(o.tx, kv.StringKey(body.GetId()))
 	if !ok {
-		return nil, failedBefore(o.tx, kind, body, func() string { return said })
+		return nil, failedBefore(o.tx, kind.name, body, func() string { return o.bodies[i] })
 	}
-	return &was, sameStep(&was, kind, body, was.body, said)
+	return &was, sameStep(&was, kind.name, body, was.body, o.bodies[i])
 }
 
 // answerAgain gives the results of the steps as they were when they were made.
@@ -151,47 +155,47 @@ func (o *operation) plainAmount(was *step) string {
 	return e.amount.Format(mustAsset(o.tx, accountOf(o.tx, e.debit).asset).scale)
 }
 
-// make makes a step and adds its result.
-func (o *operation) make(s *pb.Step) error {
+// make makes a step.
+func (o *operation) make(i int, s *pb.Step) (result, error) {
 	if g := s.GetGuard(); g != nil {
-		o.res.Results = append(o.res.Results, &pb.StepResult{Index: o.tx.Index})
-		return o.guard(g)
+		return result{}, o.guard(g)
 	}
-	if t := s.GetTransfer(); t != nil {
-		return o.transferStep(t)
-	}
-	body := identifiedOf(s)
+	kind, body := kindOf(s)
 	o.now = origin{name: body.GetId(), effective: o.tx.Time}
-	made, err := o.makeStep(s)
-	if err != nil {
-		return err
+	made, err := kind.make(o, body)
+	if err != nil || kind.name == transferKind { // which keeps itself
+		return made, err
 	}
-	o.keepStep(step{
-		name: body.GetId(), kind: kindOf(s), body: canonical(body.ProtoReflect()), amount: made.amount, hash: made.hash,
-	})
-	o.res.Results = append(o.res.Results, &pb.StepResult{Index: o.tx.Index, Amount: made.amount, Hash: made.hash})
-	return nil
+	o.keepStep(step{name: body.GetId(), kind: kind.name, body: o.bodies[i], amount: made.amount, hash: made.hash})
+	return made, nil
 }
 
-func (o *operation) transferStep(t *pb.Transfer) error {
-	if err := o.maySpend(append([]string{t.Debit}, t.ThenDebit...)...); err != nil {
-		return err
+// checkTransferStep is checkTransfer for a transfer that is a step.
+func checkTransferStep(t *pb.Transfer) error {
+	if t.Linked {
+		return fault.Invalid.New("linked is for lists of chains: an op is made whole or not at all")
+	}
+	return checkTransfer(t, nil)
+}
+
+func (o *operation) makeTransferStep(t *pb.Transfer) (result, error) {
+	if err := o.maySpend(payersOf(t)...); err != nil {
+		return result{}, err
 	}
 	made, err := o.makeTransfer(t)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	if made.body == "" {
 		made.amount = o.plainAmount(&made)
 	}
-	o.res.Results = append(o.res.Results, &pb.StepResult{Index: o.tx.Index, Amount: made.amount})
-	return nil
+	return result{amount: made.amount}, nil
 }
 
 func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
 	if s := speaking(tx, req.Steps, refusal); s != nil {
-		body := identifiedOf(s)
-		keepFailure(tx, refusal, kindOf(s), body.GetId(), stepBody(s, body))
+		kind, body := kindOf(s)
+		keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
 	auditRefusal(tx, refusal, &auditLine{what: describeSteps(req.Steps), accounts: accountsOfSteps(tx, req.Steps)})
 }
@@ -206,7 +210,7 @@ func speaking(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
 		return nil
 	}
 	if at, ok := positionOf(refusal, len(all)); ok {
-		if identifiedOf(all[at]) != nil {
+		if kind, _ := kindOf(all[at]); kind != nil {
 			return all[at]
 		}
 		if _, over := all[at].GetGuard().GetGuard().(*pb.Guard_NotAfterUnixNanos); over {
@@ -214,7 +218,7 @@ func speaking(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
 		}
 	}
 	for _, s := range all {
-		if identifiedOf(s) == nil {
+		if kind, _ := kindOf(s); kind == nil {
 			continue
 		}
 		if (&operation{book: openBook(tx)}).concerned(s) {
@@ -225,37 +229,10 @@ func speaking(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
 	return nil
 }
 
-func stepBody(s *pb.Step, body identified) string {
-	if t := s.GetTransfer(); t != nil {
-		return bodyOf(t)
-	}
-	return canonical(body.ProtoReflect())
-}
-
-// identifiedOf gives what the step is, if that has an id.
-func identifiedOf(s *pb.Step) identified {
-	m := s.ProtoReflect()
-	f := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
-	if f == nil {
-		return nil
-	}
-	body, _ := m.Get(f).Message().Interface().(identified)
-	return body
-}
-
-// kindOf gives the name of the step in the API.
-func kindOf(s *pb.Step) string {
-	m := s.ProtoReflect()
-	if f := m.WhichOneof(m.Descriptor().Oneofs().Get(0)); f != nil {
-		return string(f.Name())
-	}
-	return "nothing"
-}
-
 // inStep says which step of the op an error is about.
 func inStep(position int, s *pb.Step, err error) error {
-	what := "step " + strconv.Itoa(position) + " (" + kindOf(s)
-	if body := identifiedOf(s); body != nil {
+	what := "step " + strconv.Itoa(position) + " (" + nameOf(s)
+	if _, body := kindOf(s); body != nil {
 		what += " " + quote(body.GetId())
 	}
 	return inPosition(position, in(what+")", err))

@@ -28,17 +28,6 @@ func decodeGivenBack(b []byte) (givenBack, error) {
 	return g, d.Err()
 }
 
-// unrefundable says why steps of a kind cannot be refunded though they posted
-// amounts, and what to do instead.
-var unrefundable = map[string]string{
-	"refund":         "a refund cannot be refunded: transfer it again",
-	"exchange":       "an exchange has two sides and cannot be refunded: exchange it back",
-	"issue_invoice":  "an invoice cannot be refunded: void it, or credit what is open",
-	"pay_invoice":    "the payment of an invoice cannot be refunded, as the invoice counts it: credit what is open, or transfer it back",
-	"credit_invoice": "a credit note cannot be refunded: issue an invoice again",
-	"void_invoice":   "what took back an invoice cannot be refunded: issue an invoice again",
-}
-
 func checkRefund(s *pb.Refund) error {
 	if err := checkID(s.Of); err != nil {
 		return in("of", err)
@@ -136,7 +125,7 @@ func (o *operation) refundable(s *pb.Refund) (entry, error) {
 	if len(mine) == 0 {
 		return entry{}, fault.Denied.New("%s may not Spend what step %s paid", o.tx.Caller.Principal, s.Of).With("of", s.Of)
 	}
-	if why, ok := unrefundable[was.kind]; ok {
+	if why := stepKinds[was.kind].unrefundable; why != "" {
 		return entry{}, fault.Invalid.New("step %s: %s", s.Of, why).With("of", s.Of)
 	}
 	meant := slices.DeleteFunc(mine, func(e entry) bool {

@@ -85,7 +85,7 @@ func canonical(m protoreflect.Message, but ...protoreflect.Name) string {
 }
 
 func appendMessage(b []byte, m protoreflect.Message, but []protoreflect.Name) []byte {
-	for _, f := range fieldsOf(m.Descriptor()) {
+	for _, f := range ordered[m.Descriptor()] {
 		if !m.Has(f) || slices.Contains(but, f.Name()) {
 			continue
 		}
@@ -95,14 +95,21 @@ func appendMessage(b []byte, m protoreflect.Message, but []protoreflect.Name) []
 	return b
 }
 
-// fieldsOf gives the fields in the order of their numbers.
-func fieldsOf(d protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
+// ordered are the fields of the messages that steps are made of, in the order of
+// their numbers.
+var ordered = make(map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor)
+
+// orderFields fills ordered for a message and those inside.
+func orderFields(d protoreflect.MessageDescriptor) {
 	all := make([]protoreflect.FieldDescriptor, d.Fields().Len())
 	for i := range all {
 		all[i] = d.Fields().Get(i)
+		if inside := all[i].Message(); inside != nil {
+			orderFields(inside)
+		}
 	}
 	slices.SortFunc(all, func(a, b protoreflect.FieldDescriptor) int { return int(a.Number()) - int(b.Number()) })
-	return all
+	ordered[d] = all
 }
 
 func appendField(b []byte, f protoreflect.FieldDescriptor, v protoreflect.Value) []byte {
@@ -138,7 +145,7 @@ func differing(d protoreflect.MessageDescriptor, was, is string) string {
 		return ""
 	}
 	before, after := fieldValues(was), fieldValues(is)
-	for _, f := range fieldsOf(d) {
+	for _, f := range ordered[d] {
 		n := uint64(f.Number())
 		x, inBefore := before[n]
 		y, inAfter := after[n]
@@ -192,7 +199,7 @@ func inID(c byte) bool {
 
 // textsOf gives the texts of a message that are no list.
 func textsOf(m protoreflect.Message) (all []string) {
-	for _, f := range fieldsOf(m.Descriptor()) {
+	for _, f := range ordered[m.Descriptor()] {
 		if f.Kind() == protoreflect.StringKind && !f.IsList() {
 			all = append(all, m.Get(f).String())
 		}

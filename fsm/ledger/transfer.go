@@ -239,6 +239,9 @@ func (l *transfers) makeOne(i int, stands *step) error {
 	return nil
 }
 
+// payersOf gives the accounts that pay, as they are named.
+func payersOf(t *pb.Transfer) []string { return append([]string{t.Debit}, t.ThenDebit...) }
+
 // isPlain says whether one entry says all that the transfer says.
 func isPlain(t *pb.Transfer) bool {
 	return len(t.ThenDebit) == 0 && len(t.Shares) == 0 && !t.UpTo

@@ -1,0 +1,197 @@
+package ledger
+
+import (
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+	pb "acquired/proto/acquired/v1"
+)
+
+// stepKind is what the ledger does with the steps of a kind. Guards are none: they
+// have no id, and nothing is kept of them.
+type stepKind struct {
+	// name is that of the kind in the API.
+	name string
+	// See stepOf.
+	check        func(identified) error
+	make         func(*operation, identified) (result, error)
+	concerns     func(*operation, identified) bool
+	behind       func(kv.Reader, identified) []command.ID
+	entries      func(identified) int
+	unrefundable string
+}
+
+// stepOf is a kind of step in terms of the message that is its body.
+type stepOf[S identified] struct {
+	// check refuses what is wrong in any state. The id was looked at.
+	check func(S) error
+	// make makes a step whose id is free: it asks whether the caller may, then
+	// whether the state lets it.
+	make func(*operation, S) (result, error)
+	// concerns says whether the caller has to do with what the step names. Who has
+	// not is told of an id that it was used, and nothing of what for.
+	concerns func(*operation, S) bool
+	// behind gives the accounts that it is about and does not name, as far as they
+	// are known; nil is none.
+	behind func(kv.Reader, S) []command.ID
+	// entries is how many it can come to; nil is two.
+	entries func(S) int
+	// unrefundable says why what it posted cannot be refunded, and what to do
+	// instead; empty is that it can.
+	unrefundable string
+}
+
+// stepKinds are all kinds of steps, by name.
+var stepKinds = make(map[string]*stepKind)
+
+// The steps of an op. A new kind is one more of these and a field of the API.
+func init() {
+	defineStep(stepOf[*pb.Transfer]{
+		check:    checkTransferStep,
+		make:     (*operation).makeTransferStep,
+		concerns: func(o *operation, s *pb.Transfer) bool { return o.maySpendNear(payersOf(s)...) },
+		entries:  entriesAtMost,
+	})
+	defineStep(stepOf[*pb.PlaceHold]{
+		check:    checkPlace,
+		make:     (*operation).placeHold,
+		concerns: func(o *operation, s *pb.PlaceHold) bool { return o.maySpendNear(s.Debit) },
+	})
+	defineStep(stepOf[*pb.CaptureHold]{
+		check:    checkCapture,
+		make:     (*operation).captureHold,
+		concerns: func(o *operation, s *pb.CaptureHold) bool { return o.concernedByHold(s.Hold) },
+		behind:   func(r kv.Reader, s *pb.CaptureHold) []command.ID { return behindHold(r, s.Hold) },
+		entries:  func(s *pb.CaptureHold) int { return 2 + 2*len(s.Shares) },
+	})
+	defineStep(stepOf[*pb.ReleaseHold]{
+		check:    checkRelease,
+		make:     (*operation).releaseHold,
+		concerns: func(o *operation, s *pb.ReleaseHold) bool { return o.concernedByHold(s.Hold) },
+		behind:   func(r kv.Reader, s *pb.ReleaseHold) []command.ID { return behindHold(r, s.Hold) },
+	})
+	defineStep(stepOf[*pb.ExtendHold]{
+		check:    checkExtend,
+		make:     (*operation).extendHold,
+		concerns: func(o *operation, s *pb.ExtendHold) bool { return o.concernedByHold(s.Hold) },
+		behind:   func(r kv.Reader, s *pb.ExtendHold) []command.ID { return behindHold(r, s.Hold) },
+	})
+	defineStep(stepOf[*pb.Refund]{
+		check:        checkRefund,
+		make:         (*operation).refund,
+		concerns:     func(o *operation, s *pb.Refund) bool { return o.concernedByEntries(s.Of) },
+		behind:       func(r kv.Reader, s *pb.Refund) []command.ID { return behindEntries(r, s.Of) },
+		unrefundable: "a refund cannot be refunded: transfer it again",
+	})
+	defineStep(stepOf[*pb.Exchange]{
+		check:        checkExchange,
+		make:         (*operation).exchange,
+		concerns:     func(o *operation, s *pb.Exchange) bool { return o.maySpendNear(s.Debit, s.BrokerDebit) },
+		unrefundable: "an exchange has two sides and cannot be refunded: exchange it back",
+	})
+	defineStep(stepOf[*pb.WriteCheque]{
+		check:    checkWriteCheque,
+		make:     (*operation).writeCheque,
+		concerns: func(o *operation, s *pb.WriteCheque) bool { return o.maySpendNear(s.Account) },
+	})
+	defineStep(stepOf[*pb.CashCheque]{
+		check:    checkCashCheque,
+		make:     (*operation).cashCheque,
+		concerns: func(o *operation, s *pb.CashCheque) bool { return o.concernedByDocument(s.Cheque) },
+		behind:   func(r kv.Reader, s *pb.CashCheque) []command.ID { return behindCheque(r, s.Cheque) },
+	})
+	defineStep(stepOf[*pb.CancelCheque]{
+		check:    checkCancelCheque,
+		make:     (*operation).cancelCheque,
+		concerns: func(o *operation, s *pb.CancelCheque) bool { return o.concernedByDocument(s.Cheque) },
+		behind:   func(r kv.Reader, s *pb.CancelCheque) []command.ID { return behindCheque(r, s.Cheque) },
+	})
+	defineStep(stepOf[*pb.IssueInvoice]{
+		check:        checkIssueInvoice,
+		make:         (*operation).issueInvoice,
+		concerns:     func(o *operation, s *pb.IssueInvoice) bool { return o.maySpendNear(s.Receivable) },
+		unrefundable: "an invoice cannot be refunded: void it, or credit what is open",
+	})
+	defineStep(stepOf[*pb.PayInvoice]{
+		check:        checkPayInvoice,
+		make:         (*operation).payInvoice,
+		concerns:     func(o *operation, s *pb.PayInvoice) bool { return o.maySpendNear(s.Debit) },
+		behind:       func(r kv.Reader, s *pb.PayInvoice) []command.ID { return behindInvoice(r, s.Invoice) },
+		unrefundable: "the payment of an invoice cannot be refunded, as the invoice counts it: credit what is open, or transfer it back",
+	})
+	defineStep(stepOf[*pb.CreditInvoice]{
+		check:        checkCreditInvoice,
+		make:         (*operation).creditInvoice,
+		concerns:     func(o *operation, s *pb.CreditInvoice) bool { return o.concernedByDocument(s.Invoice) },
+		behind:       func(r kv.Reader, s *pb.CreditInvoice) []command.ID { return behindInvoice(r, s.Invoice) },
+		unrefundable: "a credit note cannot be refunded: issue an invoice again",
+	})
+	defineStep(stepOf[*pb.VoidInvoice]{
+		check:        checkVoidInvoice,
+		make:         (*operation).voidInvoice,
+		concerns:     func(o *operation, s *pb.VoidInvoice) bool { return o.concernedByDocument(s.Invoice) },
+		behind:       func(r kv.Reader, s *pb.VoidInvoice) []command.ID { return behindInvoice(r, s.Invoice) },
+		unrefundable: "what took back an invoice cannot be refunded: issue an invoice again",
+	})
+	defineStep(stepOf[*pb.IssueReceipt]{
+		check:    checkIssueReceipt,
+		make:     (*operation).issueReceipt,
+		concerns: func(o *operation, s *pb.IssueReceipt) bool { return o.concernedByHold(s.Hold) },
+		behind:   func(r kv.Reader, s *pb.IssueReceipt) []command.ID { return behindHold(r, s.Hold) },
+	})
+	for i := range stepOneof.Fields().Len() {
+		if f := stepOneof.Fields().Get(i); f.Name() != "guard" && stepKinds[string(f.Name())] == nil {
+			panic("ledger: a step of the API that is not defined: " + string(f.Name()))
+		}
+	}
+}
+
+// stepOneof is the field of a step that says what it is.
+var stepOneof = (*pb.Step)(nil).ProtoReflect().Descriptor().Oneofs().Get(0)
+
+// defineStep adds the kind of the steps whose body is an S.
+func defineStep[S identified](of stepOf[S]) {
+	var body S
+	message := body.ProtoReflect().Descriptor()
+	orderFields(message)
+	kind := &stepKind{
+		check:        func(s identified) error { return of.check(s.(S)) },
+		make:         func(o *operation, s identified) (result, error) { return of.make(o, s.(S)) },
+		concerns:     func(o *operation, s identified) bool { return of.concerns(o, s.(S)) },
+		behind:       func(kv.Reader, identified) []command.ID { return nil },
+		entries:      func(identified) int { return 2 },
+		unrefundable: of.unrefundable,
+	}
+	if of.behind != nil {
+		kind.behind = func(r kv.Reader, s identified) []command.ID { return of.behind(r, s.(S)) }
+	}
+	if of.entries != nil {
+		kind.entries = func(s identified) int { return of.entries(s.(S)) }
+	}
+	for i := range stepOneof.Fields().Len() {
+		if f := stepOneof.Fields().Get(i); f.Message() == message {
+			kind.name = string(f.Name())
+			stepKinds[kind.name] = kind
+		}
+	}
+}
+
+// kindOf gives the kind of a step and its body. Both are nil for a guard, and for a
+// step that is nothing.
+func kindOf(s *pb.Step) (*stepKind, identified) {
+	m := s.ProtoReflect()
+	f := m.WhichOneof(stepOneof)
+	if f == nil {
+		return nil, nil
+	}
+	body, _ := m.Get(f).Message().Interface().(identified)
+	return stepKinds[string(f.Name())], body
+}
+
+// nameOf gives the name that a step has in the API.
+func nameOf(s *pb.Step) string {
+	m := s.ProtoReflect()
+	if f := m.WhichOneof(stepOneof); f != nil {
+		return string(f.Name())
+	}
+	return "nothing"
+}
