@@ -74,10 +74,10 @@ func (m *bench) command(name string, req proto.Message) *statev1.Command {
 	}
 }
 
-// encode gives an entry that holds the command.
-func (m *bench) encode(command *statev1.Command) []byte {
+// encode gives an entry that holds the commands.
+func (m *bench) encode(commands ...*statev1.Command) []byte {
 	m.b.Helper()
-	data, err := fsm.EncodeEntry(&statev1.Entry{UnixNanos: 1, Commands: []*statev1.Command{command}})
+	data, err := fsm.EncodeEntry(&statev1.Entry{UnixNanos: 1, Commands: commands})
 	if err != nil {
 		m.b.Fatal(err)
 	}
@@ -179,6 +179,32 @@ func BenchmarkApply(b *testing.B) {
 					b.ReportMetric(float64(bytes)/each, "B/"+load.unit)
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkApplyEntry applies entries of many commands, as a busy leader makes them:
+// each command is one transfer.
+func BenchmarkApplyEntry(b *testing.B) {
+	const commands = 256
+	for _, hot := range []bool{false, true} {
+		for _, over := range engines {
+			b.Run(fmt.Sprintf("hot=%v/%s", hot, over.name), func(b *testing.B) {
+				m := newBench(b, over.open(b))
+				defer m.machine.Close()
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					entry := make([]*statev1.Command, commands)
+					for i := range entry {
+						entry[i] = m.transfers(1, hot)
+					}
+					data := m.encode(entry...)
+					b.StartTimer()
+					m.applyEncoded(data)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*commands), "ns/transfer")
+			})
 		}
 	}
 }
