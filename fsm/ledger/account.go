@@ -75,7 +75,7 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 	accounts.Put(tx.Tx, a)
 	of.accounts++
 	assets.Put(tx.Tx, of)
-	auditOne(tx, &auditLine{what: "open " + string(p) + " in " + of.code, accounts: []path.Path{p}})
+	auditOne(tx, &auditLine{what: describe("open", string(p), req), accounts: []path.Path{p}})
 	return &pb.OpenAccountResponse{Index: tx.Index}, nil
 }
 

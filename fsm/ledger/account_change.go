@@ -63,7 +63,7 @@ func changeAccount(tx *command.Tx, req *pb.ChangeAccountRequest) (*pb.ChangeAcco
 	}
 	a.version++
 	accounts.Put(tx.Tx, a)
-	auditOne(tx, &auditLine{what: describeChange(req), accounts: []path.Path{a.path}})
+	auditOne(tx, &auditLine{what: describe("change", req.Path, req), accounts: []path.Path{a.path}})
 	return &pb.ChangeAccountResponse{Index: tx.Index, Version: a.version}, nil
 }
 
@@ -107,30 +107,6 @@ func (a *account) mustBearBalance(scale uint8) error {
 			a.path, over.Format(scale), a.asset, a.ceiling.Format(scale)).With("path", string(a.path))
 	}
 	return nil
-}
-
-func describeChange(req *pb.ChangeAccountRequest) string {
-	what := "change " + req.Path
-	for _, c := range []struct {
-		name  string
-		value *string
-	}{{"overdraft", req.Overdraft}, {"ceiling", req.Ceiling}, {"daily limit", req.DailyLimit}, {"owner", req.Owner}} {
-		if c.value != nil {
-			what += ", " + c.name + " " + quote(*c.value)
-		}
-	}
-	for _, c := range []struct {
-		name  string
-		value *bool
-	}{{"hold_overdraft", req.HoldOverdraft}, {"frozen", req.Frozen}} {
-		if c.value != nil {
-			what += ", " + c.name + map[bool]string{true: " true", false: " false"}[*c.value]
-		}
-	}
-	if len(req.Metadata) > 0 {
-		what += ", metadata"
-	}
-	return what
 }
 
 func mayCloseAccount(_ kv.Reader, req *pb.CloseAccountRequest) ([]command.Need, error) {

@@ -2,15 +2,10 @@ package ledger
 
 import (
 	"crypto/sha256"
-	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
-	pb "acquired/proto/acquired/v1"
-	"acquired/proto/fault"
 )
 
 // auditLine says who did what to money, or was refused. Lines are chained: each
@@ -24,11 +19,11 @@ type auditLine struct {
 	actors    []path.Path
 	request   string
 	command   string
-	what      string
+	// what names what was asked for, details is what that said.
+	what, details string
 	// kind and message are those of the refusal; empty is none.
 	kind, message string
-	// accounts are those that it names, for a line without entries; those of others
-	// are in the entries.
+	// accounts are those that it is about and that are not in its entries.
 	accounts []path.Path
 	entries  uint32
 	// digest is the SHA-256 of the records of the entries; empty without any.
@@ -38,8 +33,13 @@ type auditLine struct {
 
 // Limits of a line.
 const (
-	maxAuditText     = 256
-	maxAuditAccounts = 16
+	maxAuditText     = 256 // what, and a message
+	maxAuditDetails  = 512
+	// maxAuditRefused is of how many steps of a refused request, beside the one that
+	// was refused, the accounts are in its line.
+	maxAuditRefused = 16
+	// maxAuditAccounts bounds what a damaged record can make a node do.
+	maxAuditAccounts = 10_000
 )
 
 var (
@@ -80,7 +80,7 @@ func appendAudit(b []byte, l auditLine) []byte {
 	b = kv.AppendString(kv.AppendString(kv.AppendString(b, l.request), l.command), l.what)
 	b = kv.AppendString(kv.AppendString(b, l.kind), l.message)
 	b = kv.AppendUint(appendPaths(b, l.accounts), uint64(l.entries))
-	return kv.AppendString(kv.AppendString(b, l.digest), l.hash)
+	return kv.AppendString(kv.AppendString(kv.AppendString(b, l.digest), l.hash), l.details)
 }
 
 func appendPaths(b []byte, all []path.Path) []byte {
@@ -102,7 +102,7 @@ func decodeAudit(b []byte) (auditLine, error) {
 	d := kv.NewDecoder(b)
 	l := auditLine{id: command.DecodeID(&d), time: d.Int(), principal: path.Path(d.String()), actors: decodePaths(&d)}
 	l.request, l.command, l.what, l.kind, l.message = d.String(), d.String(), d.String(), d.String(), d.String()
-	l.accounts, l.entries, l.digest, l.hash = decodePaths(&d), uint32(d.Uint()), d.String(), d.String()
+	l.accounts, l.entries, l.digest, l.hash, l.details = decodePaths(&d), uint32(d.Uint()), d.String(), d.String(), d.String()
 	return l, d.Err()
 }
 
@@ -134,195 +134,9 @@ func auditOne(tx *command.Tx, l *auditLine) {
 	for _, a := range tx.Caller.Actors {
 		l.actors = append(l.actors, a.Principal)
 	}
-	l.what, l.message = clip(l.what), clip(l.message)
+	l.what, l.message, l.details = clip(l.what, maxAuditText), clip(l.message, maxAuditText), clip(l.details, maxAuditDetails)
 	head, _ := auditHeads.Get(tx, theAuditHead)
 	l.hash = l.chained(head.hash)
 	auditHeads.Put(tx.Tx, auditHead{hash: l.hash, lines: head.lines + 1})
 	audits.Insert(tx.Tx, *l)
-}
-
-// refusals counts the lines of what a principal was refused in an hour of log time:
-// who is refused everything could fill the disks of all nodes with them.
-type refusals struct {
-	principal path.Path
-	hour      int64
-	lines     uint64
-}
-
-// MaxRefusals is how many refusals of a principal have lines of their own in an
-// hour. The last of them says that more are not listed.
-const MaxRefusals = 1000
-
-var refusalCounts = kv.NewTable(&Schema, "ledger/audit_refusals", kv.Codec[refusals]{
-	Append: func(b []byte, r refusals) []byte {
-		return kv.AppendUint(kv.AppendInt(kv.AppendString(b, r.principal), r.hour), r.lines)
-	},
-	Decode: func(b []byte) (refusals, error) {
-		d := kv.NewDecoder(b)
-		r := refusals{path.Path(d.String()), d.Int(), d.Uint()}
-		return r, d.Err()
-	},
-}, func(r refusals) path.Path { return r.principal }, kv.Bookkeeping)
-
-// auditRefusal adds a line for what was refused.
-func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
-	count, _ := refusalCounts.Get(tx, tx.Caller.Principal)
-	if hour := tx.Time / (3600 * second); count.hour != hour {
-		count = refusals{hour: hour}
-	}
-	if count.lines == MaxRefusals {
-		return
-	}
-	count.principal, count.lines = tx.Caller.Principal, count.lines+1
-	refusalCounts.Put(tx.Tx, count)
-	if count.lines == MaxRefusals {
-		l.what = "the last of " + strconv.Itoa(MaxRefusals) + " refusals that are listed of this hour: " + l.what
-	}
-	l.kind, l.message = string(refusal.Kind), refusal.Message
-	auditOne(tx, l)
-}
-
-// clip makes a text one that can be shown, and keeps it short, at a whole
-// character.
-func clip(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) <= maxAuditText {
-		return s
-	}
-	at := maxAuditText - len("...")
-	for at > 0 && s[at]&0xc0 == 0x80 {
-		at--
-	}
-	return s[:at] + "..."
-}
-
-func assetRefused(tx *command.Tx, req *pb.CreateAssetRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "create " + quote(req.Code)})
-}
-
-func accountRefused(tx *command.Tx, req *pb.OpenAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "open " + quote(req.Path), accounts: named(req.Path)})
-}
-
-func changeRefused(tx *command.Tx, req *pb.ChangeAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: describeChange(req), accounts: named(req.Path)})
-}
-
-func closeRefused(tx *command.Tx, req *pb.CloseAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "close " + quote(req.Path), accounts: named(req.Path)})
-}
-
-func periodRefused(tx *command.Tx, req *pb.ClosePeriodRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "close the period " + quote(req.Name)})
-}
-
-// named gives the paths of accounts among the strings, each once.
-func named(all ...string) (paths []path.Path) {
-	met := make(map[path.Path]struct{})
-	for _, s := range all {
-		p, err := accountPath(s)
-		if _, again := met[p]; err != nil || again {
-			continue
-		}
-		met[p] = struct{}{}
-		paths = append(paths, p)
-		if len(paths) == maxAuditAccounts {
-			break
-		}
-	}
-	return paths
-}
-
-func describeTransfers(req *pb.TransferRequest) string {
-	if len(req.Transfers) == 0 {
-		return "no transfers"
-	}
-	first := req.Transfers[0]
-	if len(req.Transfers) > 1 {
-		return strconv.Itoa(len(req.Transfers)) + " transfers, the first " + clip(first.Id)
-	}
-	return "transfer " + clip(first.Id)
-}
-
-func accountsOfTransfers(req *pb.TransferRequest) []path.Path {
-	var all []string
-	for _, t := range req.Transfers[:min(len(req.Transfers), maxAuditAccounts)] {
-		all = append(all, t.Debit, t.Credit)
-	}
-	return named(all...)
-}
-
-// describeSteps lists the kinds and ids of the steps, as far as there is room.
-func describeSteps(all []*pb.Step) string {
-	what := ""
-	for _, s := range all {
-		if len(what) > maxAuditText {
-			break
-		}
-		if what != "" {
-			what += ", "
-		}
-		what += nameOf(s)
-		if _, body := kindOf(s); body != nil {
-			what += " " + clip(body.GetId())
-		}
-	}
-	return what
-}
-
-// accountsOfSteps gives the accounts that steps are about, as far as there is room:
-// those that they name, and those of the holds and documents that they name.
-func accountsOfSteps(r kv.Reader, all []*pb.Step) []path.Path {
-	var found []string
-	for _, s := range all[:min(len(all), maxAuditAccounts)] {
-		kind, body := kindOf(s)
-		if kind == nil {
-			continue
-		}
-		found = append(found, textsOf(body.ProtoReflect())...)
-		for _, id := range kind.behind(r, body) {
-			found = append(found, string(accountOf(r, id).path))
-		}
-	}
-	return named(found...)
-}
-
-// behindHold gives the accounts of a hold.
-func behindHold(r kv.Reader, name string) []command.ID {
-	h, ok := findHold(r, name)
-	if !ok {
-		return nil
-	}
-	return []command.ID{h.debit, h.credit}
-}
-
-func behindCheque(r kv.Reader, name string) []command.ID {
-	c, ok := cheques.Get(r, kv.StringKey(name))
-	if !ok {
-		return nil
-	}
-	return []command.ID{c.account}
-}
-
-func behindInvoice(r kv.Reader, name string) []command.ID {
-	i, ok := invoices.Get(r, kv.StringKey(name))
-	if !ok {
-		return nil
-	}
-	return []command.ID{i.receivable, i.revenue}
-}
-
-// behindEntries gives the accounts of the first entry of a step.
-func behindEntries(r kv.Reader, name string) []command.ID {
-	was, ok := steps.Get(r, kv.StringKey(name))
-	if !ok || was.entries == 0 {
-		return nil
-	}
-	e, _ := entries.Get(r, was.first)
-	return []command.ID{e.debit, e.credit}
 }

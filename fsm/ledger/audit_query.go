@@ -113,8 +113,11 @@ func describeAudit(l *auditLine, all bool) *pb.AuditLine {
 	for _, a := range l.actors {
 		described.Actors = append(described.Actors, string(a))
 	}
-	if all { // it may name accounts of others
-		described.Message = l.message
+	if all { // they may name accounts of others
+		described.Message, described.Details = l.message, l.details
+		for _, p := range l.accounts {
+			described.Accounts = append(described.Accounts, string(p))
+		}
 	}
 	return described
 }

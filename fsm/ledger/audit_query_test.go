@@ -81,7 +81,7 @@ func TestAudit(t *testing.T) {
 	pay(m, "end", "/account/bank", "/account/a", "1")
 
 	const (
-		opened  = "create USD; create EUR; create BIG; open /account/bank in USD; open /account/eur in EUR; open /account/a in USD; open /account/b in USD; transfer opening"
+		opened  = "create USD; create EUR; create BIG; open /account/bank, asset USD, overdraft unlimited; open /account/eur, asset EUR, overdraft unlimited; open /account/a, asset USD; open /account/b, asset USD; transfer opening"
 		members = "transfer mine; transfer much insufficient"
 		steps   = "transfer one, transfer two, transfer three"
 		later   = "hold hold; change /account/b, frozen true; holds that expired: 1, the first hold; transfer end"
@@ -91,8 +91,8 @@ func TestAudit(t *testing.T) {
 		want string
 	}{
 		{&pb.AuditRequest{}, strings.Join([]string{opened, members, steps, later}, "; ")},
-		{&pb.AuditRequest{Account: "/account/b"}, "open /account/b in USD; " + members + "; " + steps + "; hold hold; change /account/b, frozen true; holds that expired: 1, the first hold"},
-		{&pb.AuditRequest{Account: "/account/eur"}, "open /account/eur in EUR"},
+		{&pb.AuditRequest{Account: "/account/b"}, "open /account/b, asset USD; " + members + "; " + steps + "; hold hold; change /account/b, frozen true; holds that expired: 1, the first hold"},
+		{&pb.AuditRequest{Account: "/account/eur"}, "open /account/eur, asset EUR, overdraft unlimited"},
 		{&pb.AuditRequest{Account: "/account/none"}, ""},
 		{&pb.AuditRequest{Principal: "/user/member"}, members},
 		{&pb.AuditRequest{Principal: "/system"}, "holds that expired: 1, the first hold"},
@@ -127,7 +127,7 @@ func TestAuditOfAnAccountThatCameBack(t *testing.T) {
 	for i := range 4 {
 		fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/job", Asset: "USD", Kind: "ephemeral"})
 		pay(m, fmt.Sprint("in", i), "/account/bank", "/account/job", "1")
-		want = append(want, "open /account/job in USD", fmt.Sprint("transfer in", i))
+		want = append(want, "open /account/job, asset USD, kind ephemeral", fmt.Sprint("transfer in", i))
 		if i < 3 {
 			pay(m, fmt.Sprint("out", i), "/account/job", "/account/bank", "1")
 			want = append(want, fmt.Sprint("transfer out", i))
@@ -178,6 +178,79 @@ func TestAuditLines(t *testing.T) {
 		if says := strings.Contains(refused.Message, "available"); says != test.says {
 			t.Errorf("%v says %q, want the message: %t", test.req, refused.Message, test.says)
 		}
+		details, accounts := "", []string(nil)
+		if test.says {
+			details, accounts = "much: debit /account/b, credit /account/a, amount 1000", []string{"/account/b", "/account/a"}
+		}
+		if refused.Details != details || !slices.Equal(refused.Accounts, accounts) {
+			t.Errorf("%v says %q of %q, want %q of %q", test.req, refused.Details, refused.Accounts, details, accounts)
+		}
+	}
+}
+
+// TestAuditHidesNothing: an account finds what was done or tried about it, whatever
+// else was done beside it.
+func TestAuditHidesNothing(t *testing.T) {
+	t.Parallel()
+	m, _ := auditedBooks(t)
+	m.Principal("/user/payee")
+	fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/victim", Asset: "USD"})
+	cheque := func(id string) *pb.Step {
+		return &pb.Step{Step: &pb.Step_WriteCheque{WriteCheque: &pb.WriteCheque{
+			Id: id, Account: "/account/victim", Recipient: "/user/payee", Resource: "x", Ceiling: "1",
+		}}}
+	}
+	steps := []*pb.Step{transferring(of("beside", "/account/a", "/account/b", "1"))}
+	for i := range 20 {
+		steps = append(steps, transferring(of(fmt.Sprint("beside", i), "/account/a", "/account/b", "1")))
+	}
+	mustOp(m, append(steps, cheque("q"))...)
+	steps = nil
+	for i := range 20 {
+		steps = append(steps, transferring(of(fmt.Sprint("tried", i), "/account/a", "/account/b", "1")))
+	}
+	if _, err := op(m, append(steps, transferring(of("drained", "/account/victim", "/account/b", "1")))...); !errors.Is(err, fault.Insufficient) {
+		t.Fatal(err)
+	}
+	fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Chains: true, Transfers: []*pb.Transfer{
+		of("chain1", "/account/a", "/account/b", "1"), of("chain2", "/account/victim", "/account/b", "1"),
+	}})
+	whats := []string{"open /account/victim", "transfer beside", "transfer tried0", "2 transfers, the first chain1, refused: 1"}
+	lines := auditInPages(t, m.Operator, &pb.AuditRequest{Account: "/account/victim"})
+	if len(lines) != len(whats) {
+		t.Fatalf("the account has %v, want %q", lines, whats)
+	}
+	for i, l := range lines {
+		if !strings.HasPrefix(l.What, whats[i]) {
+			t.Errorf("line %d is %q, want %q", i, l.What, whats[i])
+		}
+	}
+}
+
+// TestAuditDetails: what was asked for, in words that no text of a caller can make
+// look like others, and short.
+func TestAuditDetails(t *testing.T) {
+	t.Parallel()
+	m, _ := auditedBooks(t)
+	mustOp(m, holding(&pb.PlaceHold{Id: "h", Debit: "/account/a", Credit: "/account/b", Amount: "3", Description: "x, amount 5; h2: debit /account/b"}),
+		capturing(&pb.CaptureHold{Id: "c", Hold: "h", Final: true, Shares: []*pb.Share{{Credit: "/account/b", Weight: 1}, {Credit: "/account/bank", Weight: 1}}}))
+	long := strings.Repeat("long description ", 15)
+	many := []*pb.Transfer{of("t1", "/account/a", "/account/b", "1"), of("t2", "/account/a", "/account/b", "1"), of("t3", "/account/a", "/account/b", "1")}
+	for i := range 5 {
+		many = append(many, of(fmt.Sprint("more", i), "/account/a", "/account/b", "1"))
+	}
+	for _, t := range many {
+		t.Description = long
+	}
+	fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Transfers: many})
+	all := auditInPages(t, m.Operator, &pb.AuditRequest{})
+	op, list := all[len(all)-2], all[len(all)-1]
+	want := `h: debit /account/a, credit /account/b, amount 3, description "x, amount 5; h2: debit /account/b"; c: hold h, shares [2], final true`
+	if op.Details != want {
+		t.Errorf("the op says %s, want %s", op.Details, want)
+	}
+	if n := len(list.Details); n != 512 || !strings.HasPrefix(list.Details, "t1: debit /account/a") || !strings.HasSuffix(list.Details, "...") {
+		t.Errorf("the list says %d bytes: %s", n, list.Details)
 	}
 }
 

@@ -77,7 +77,7 @@ func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fau
 		keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
 	}
 	auditRefusal(tx, refusal, &auditLine{
-		what: describeTransfers(req), accounts: accountsOfTransfers(req),
+		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfTransfers(foremost(req.Transfers, refusal)),
 	})
 }
 

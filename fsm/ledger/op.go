@@ -16,6 +16,8 @@ type operation struct {
 	// bodies are what the steps say, in canonical bytes, as far as it was needed.
 	bodies []string
 	res    *pb.OpResponse
+	// unentered are the steps that made no entries.
+	unentered []*pb.Step
 	// receipted counts the payments that receipts of the op list.
 	receipted int
 }
@@ -45,11 +47,7 @@ func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
 	if err := o.close(); err != nil {
 		return nil, err
 	}
-	line := &auditLine{what: describeSteps(req.Steps)}
-	if o.made == 0 {
-		line.accounts = accountsOfSteps(tx, req.Steps)
-	}
-	o.audit(line)
+	o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, o.unentered)})
 	return o.res, nil
 }
 
@@ -163,6 +161,9 @@ func (o *operation) make(i int, s *pb.Step) (result, error) {
 	kind, body := kindOf(s)
 	o.now = origin{name: body.GetId(), effective: o.tx.Time}
 	made, err := kind.make(o, body)
+	if o.now.entries == 0 {
+		o.unentered = append(o.unentered, s)
+	}
 	if err != nil || kind.name == transferKind { // which keeps itself
 		return made, err
 	}
@@ -197,7 +198,9 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
 		kind, body := kindOf(s)
 		keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
-	auditRefusal(tx, refusal, &auditLine{what: describeSteps(req.Steps), accounts: accountsOfSteps(tx, req.Steps)})
+	auditRefusal(tx, refusal, &auditLine{
+		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, foremost(req.Steps, refusal)),
+	})
 }
 
 // speaking gives the step under whose id a refusal is kept: the one that was

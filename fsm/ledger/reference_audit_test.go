@@ -25,7 +25,8 @@ func (r *referenceRun) compareAudit(t *rapid.T) {
 	for i, l := range got.Lines {
 		if i < len(r.audited) { // what is in these is for people, or for Verify
 			want := r.audited[i]
-			want.Counter, want.What, want.Message, want.Hash, want.EntriesHash = l.Counter, l.What, l.Message, l.Hash, l.EntriesHash
+			want.Counter, want.What, want.Details, want.Message, want.Accounts = l.Counter, l.What, l.Details, l.Message, l.Accounts
+			want.Hash, want.EntriesHash = l.Hash, l.EntriesHash
 		}
 		if len(l.Hash) != 64 || r.hashes[l.Hash] || (l.EntriesHash == "") != (l.Entries == 0) {
 			t.Fatalf("the audit goes on with %v, whose hash is none or that of another", l)

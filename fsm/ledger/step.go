@@ -95,8 +95,8 @@ func appendMessage(b []byte, m protoreflect.Message, but []protoreflect.Name) []
 	return b
 }
 
-// ordered are the fields of the messages that steps are made of, in the order of
-// their numbers.
+// ordered are the fields of the messages that steps are made of, and of the requests
+// that the audit log tells of, in the order of their numbers.
 var ordered = make(map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor)
 
 // orderFields fills ordered for a message and those inside.

@@ -138,6 +138,8 @@ func init() {
 		concerns: func(o *operation, s *pb.IssueReceipt) bool { return o.concernedByHold(s.Hold) },
 		behind:   func(r kv.Reader, s *pb.IssueReceipt) []command.ID { return behindHold(r, s.Hold) },
 	})
+	orderFields((*pb.OpenAccountRequest)(nil).ProtoReflect().Descriptor())
+	orderFields((*pb.ChangeAccountRequest)(nil).ProtoReflect().Descriptor())
 	for i := range stepOneof.Fields().Len() {
 		if f := stepOneof.Fields().Get(i); f.Name() != "guard" && stepKinds[string(f.Name())] == nil {
 			panic("ledger: a step of the API that is not defined: " + string(f.Name()))

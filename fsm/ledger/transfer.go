@@ -31,8 +31,21 @@ func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, er
 	if l.res.Created == 0 && len(l.res.Failed) == 0 {
 		return l.res, nil // it stood already
 	}
-	l.audit(&auditLine{what: describeTransfers(req)})
+	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list)}
+	if n := len(l.res.Failed); n > 0 {
+		line.what += ", refused: " + strconv.Itoa(n)
+		line.accounts = accountsOfTransfers(l.failed())
+	}
+	l.audit(line)
 	return l.res, nil
+}
+
+// failed gives the transfers that were refused, for which their chains were not made.
+func (l *transfers) failed() (all []*pb.Transfer) {
+	for _, f := range l.res.Failed {
+		all = append(all, l.list[f.Position])
+	}
+	return all
 }
 
 // checkTransfers refuses what is wrong in any state.

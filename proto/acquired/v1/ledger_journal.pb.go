@@ -639,7 +639,14 @@ type AuditLine struct {
 	Entries     uint32 `protobuf:"varint,11,opt,name=entries,proto3" json:"entries,omitempty"`
 	EntriesHash string `protobuf:"bytes,12,opt,name=entries_hash,json=entriesHash,proto3" json:"entries_hash,omitempty"`
 	// The SHA-256 of this line and the hash of the line before.
-	Hash          string `protobuf:"bytes,13,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash string `protobuf:"bytes,13,opt,name=hash,proto3" json:"hash,omitempty"`
+	// What the request said, in at most 512 bytes: "ID: FIELD VALUE, FIELD VALUE", for
+	// each step or transfer while there is room, and of a list how long it is. For
+	// those who may Read /account.
+	Details string `protobuf:"bytes,14,opt,name=details,proto3" json:"details,omitempty"`
+	// The accounts that it is about, beside those of its entries. Of what was refused,
+	// those of the step that was, and of the first 16. For those who may Read /account.
+	Accounts      []string `protobuf:"bytes,15,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,6 +770,20 @@ func (x *AuditLine) GetHash() string {
 		return x.Hash
 	}
 	return ""
+}
+
+func (x *AuditLine) GetDetails() string {
+	if x != nil {
+		return x.Details
+	}
+	return ""
+}
+
+func (x *AuditLine) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
 }
 
 type VerifyRequest struct {
@@ -974,7 +995,7 @@ const file_acquired_v1_ledger_journal_proto_rawDesc = "" +
 	"\x05limit\x18\x06 \x01(\rR\x05limit\"U\n" +
 	"\rAuditResponse\x12,\n" +
 	"\x05lines\x18\x01 \x03(\v2\x16.acquired.v1.AuditLineR\x05lines\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xe2\x02\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x98\x03\n" +
 	"\tAuditLine\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\rR\acounter\x12\x1d\n" +
@@ -991,7 +1012,9 @@ const file_acquired_v1_ledger_journal_proto_rawDesc = "" +
 	" \x01(\tR\amessage\x12\x18\n" +
 	"\aentries\x18\v \x01(\rR\aentries\x12!\n" +
 	"\fentries_hash\x18\f \x01(\tR\ventriesHash\x12\x12\n" +
-	"\x04hash\x18\r \x01(\tR\x04hash\"\x0f\n" +
+	"\x04hash\x18\r \x01(\tR\x04hash\x12\x18\n" +
+	"\adetails\x18\x0e \x01(\tR\adetails\x12\x1a\n" +
+	"\baccounts\x18\x0f \x03(\tR\baccounts\"\x0f\n" +
 	"\rVerifyRequest\"\x82\x02\n" +
 	"\x0eVerifyResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +

@@ -1,0 +1,72 @@
+package ledger
+
+import (
+	"strconv"
+
+	"acquired/fsm/command"
+	"acquired/fsm/kv"
+	"acquired/fsm/path"
+	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
+)
+
+// refusals counts the lines of what a principal was refused in an hour of log time:
+// who is refused everything could fill the disks of all nodes with them.
+type refusals struct {
+	principal path.Path
+	hour      int64
+	lines     uint64
+}
+
+// MaxRefusals is how many refusals of a principal have lines of their own in an
+// hour. The last of them says that more are not listed.
+const MaxRefusals = 1000
+
+var refusalCounts = kv.NewTable(&Schema, "ledger/audit_refusals", kv.Codec[refusals]{
+	Append: func(b []byte, r refusals) []byte {
+		return kv.AppendUint(kv.AppendInt(kv.AppendString(b, r.principal), r.hour), r.lines)
+	},
+	Decode: func(b []byte) (refusals, error) {
+		d := kv.NewDecoder(b)
+		r := refusals{path.Path(d.String()), d.Int(), d.Uint()}
+		return r, d.Err()
+	},
+}, func(r refusals) path.Path { return r.principal }, kv.Bookkeeping)
+
+// auditRefusal adds a line for what was refused.
+func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
+	count, _ := refusalCounts.Get(tx, tx.Caller.Principal)
+	if hour := tx.Time / (3600 * second); count.hour != hour {
+		count = refusals{hour: hour}
+	}
+	if count.lines == MaxRefusals {
+		return
+	}
+	count.principal, count.lines = tx.Caller.Principal, count.lines+1
+	refusalCounts.Put(tx.Tx, count)
+	if count.lines == MaxRefusals {
+		l.what = "the last of " + strconv.Itoa(MaxRefusals) + " refusals that are listed of this hour: " + l.what
+	}
+	l.kind, l.message = string(refusal.Kind), refusal.Message
+	auditOne(tx, l)
+}
+
+func assetRefused(tx *command.Tx, req *pb.CreateAssetRequest, refusal *fault.Fault) {
+	auditRefusal(tx, refusal, &auditLine{what: "create " + quote(req.Code)})
+}
+
+func accountRefused(tx *command.Tx, req *pb.OpenAccountRequest, refusal *fault.Fault) {
+	auditRefusal(tx, refusal, &auditLine{what: describe("open", quote(req.Path), req), accounts: named(req.Path)})
+}
+
+func changeRefused(tx *command.Tx, req *pb.ChangeAccountRequest, refusal *fault.Fault) {
+	auditRefusal(tx, refusal, &auditLine{what: describe("change", quote(req.Path), req), accounts: named(req.Path)})
+}
+
+func closeRefused(tx *command.Tx, req *pb.CloseAccountRequest, refusal *fault.Fault) {
+	auditRefusal(tx, refusal, &auditLine{what: "close " + quote(req.Path), accounts: named(req.Path)})
+}
+
+func periodRefused(tx *command.Tx, req *pb.ClosePeriodRequest, refusal *fault.Fault) {
+	auditRefusal(tx, refusal, &auditLine{what: "close the period " + quote(req.Name)})
+}
