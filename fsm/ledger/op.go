@@ -112,13 +112,23 @@ func (o *operation) claim() ([]*step, error) {
 			standing++
 		}
 		if standing > 0 && missing > 0 {
-			return nil, inStep(i, s, used("steps"))
+			return nil, inStep(i, s, halfStands(was != nil))
 		}
 	}
 	if standing == 0 {
 		return nil, nil
 	}
 	return stand, nil
+}
+
+// halfStands refuses an op at the first step of which it is seen that some of its
+// steps were made before and others not.
+func halfStands(made bool) error {
+	f := fault.Conflict.New("it was not made before, and steps in front of it were: an op is sent again with the steps that it had")
+	if made {
+		f = fault.Conflict.New("it was made before, and steps in front of it were not: an op is sent again with the steps that it had")
+	}
+	return f.With("field", "steps")
 }
 
 func (o *operation) claimStep(i int, kind *stepKind, body identified) (*step, error) {
