@@ -33,8 +33,8 @@ type auditLine struct {
 
 // Limits of a line.
 const (
-	maxAuditText     = 256 // what, and a message
-	maxAuditDetails  = 512
+	maxAuditText    = 256 // what, and a message
+	maxAuditDetails = 512
 	// maxAuditRefused is of how many steps of a refused request, beside the one that
 	// was refused, the accounts are in its line.
 	maxAuditRefused = 16

@@ -198,9 +198,14 @@ func TestSubtreeStatementsAreBounded(t *testing.T) {
 			t.Errorf("%s: %v, want %q", test.what, err, test.want)
 		}
 	}
+	m.Wait(1000)
+	before := m.Position().Time
 	open(m, "/account/team/more", "USD", "", "")
-	if err := ask("/account", "USD"); !errors.Is(err, fault.Exhausted) || !strings.Contains(err.Error(), "more than 256 accounts of USD") {
+	if err := ask("/account", "USD"); !errors.Is(err, fault.Exhausted) || !strings.Contains(err.Error(), fmt.Sprintf("more than %d accounts of USD", ledger.MaxStatementAccounts)) {
 		t.Errorf("one account too many: %v", err)
+	}
+	if _, err := fsmtest.Ask(m.Operator, ledger.Statement, &pb.StatementRequest{Path: "/account", Subtree: true, Asset: "USD", UntilUnixNanos: before}); err != nil {
+		t.Errorf("before there was one account too many: %v", err)
 	}
 	m.Directory("/account/empty")
 	wantKindOf(t, "a folder without accounts", ask("/account/empty", ""), fault.NotFound)

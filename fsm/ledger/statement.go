@@ -11,7 +11,7 @@ import (
 
 const (
 	// MaxStatementAccounts is how many accounts a statement of a subtree is of.
-	MaxStatementAccounts = 256
+	MaxStatementAccounts = 2000
 	// maxLooks is how many entries are looked at for a page of a statement: few of
 	// many may have posted anything.
 	maxLooks = 5000
@@ -117,14 +117,18 @@ func (s *statementPage) findAccounts() error {
 	return nil
 }
 
-// findBelow gives the accounts of the asset at and below the path, those included
-// that have gone since the statement begins: it shows what they were posted.
+// findBelow gives the accounts of the asset at and below the path that were there
+// between the times of the statement: those that have gone since it begins, too.
 func (s *statementPage) findBelow() error {
 	all := below{v: s.v, under: s.path(), since: firstAfter(s.v, s.req.FromUnixNanos-1).Index}
+	end := command.ID{Index: s.v.Index + 1}
+	if s.req.UntilUnixNanos != 0 && !s.req.Effective { // by effective time, accounts have entries of before they were
+		end = firstAfter(s.v, s.req.UntilUnixNanos-1)
+	}
 	if tree.Find(s.v, all.under) == nil {
 		return command.NotFound(all.under)
 	}
-	asset := s.req.Asset
+	asset, later := s.req.Asset, false
 	err := all.each(func(a *account) error {
 		switch {
 		case asset == "":
@@ -133,10 +137,13 @@ func (s *statementPage) findBelow() error {
 			return fault.Invalid.New("the accounts at and below %s hold %s and %s: asset must say which is meant", all.under, asset, a.asset)
 		case a.asset != asset:
 			return nil
+		case !isBefore(a.id, end):
+			later = true
+			return nil
 		}
 		if len(s.accounts) == MaxStatementAccounts {
-			return fault.Exhausted.New("at and below %s there are more than %d accounts of %s, those that have gone since included: "+
-				"the journal gives their entries", all.under, MaxStatementAccounts, asset)
+			return fault.Exhausted.New("at and below %s there were more than %d accounts of %s at the time: "+
+				"ask for a shorter time, or for what is below it one by one", all.under, MaxStatementAccounts, asset)
 		}
 		s.accounts = append(s.accounts, *a)
 		return nil
@@ -146,7 +153,7 @@ func (s *statementPage) findBelow() error {
 		return err
 	case asset == "":
 		return fault.NotFound.New("no account at and below %s", all.under)
-	case len(s.accounts) == 0:
+	case len(s.accounts) == 0 && !later:
 		return fault.NotFound.New("no account of %s at and below %s", quote(asset), all.under)
 	}
 	s.of = mustAsset(s.v, asset)

@@ -4,7 +4,6 @@ import (
 	"iter"
 
 	"acquired/fsm/command"
-	"acquired/fsm/kv"
 )
 
 // item is an entry as a statement meets it.
@@ -19,12 +18,16 @@ type item struct {
 
 // items gives what is between the edges, in the order of the statement.
 func (s *statementPage) items() iter.Seq[item] {
-	var streams []iter.Seq[item]
+	var streams []stream
 	for i := range s.accounts {
-		streams = append(streams, s.inside(s.logged(&s.accounts[i])))
+		a := &s.accounts[i]
+		streams = append(streams, func(behind *item) iter.Seq[item] { return s.inside(s.logged(a, behind)) })
 		if s.req.Effective {
-			streams = append(streams, s.inside(s.backdated(&s.accounts[i])))
+			streams = append(streams, func(behind *item) iter.Seq[item] { return s.inside(s.backdated(a, behind)) })
 		}
+	}
+	if len(streams) == 1 {
+		return streams[0](nil)
 	}
 	return merge(streams, s.ahead)
 }
@@ -55,11 +58,15 @@ func (s *statementPage) inside(all iter.Seq[item]) iter.Seq[item] {
 	}
 }
 
-// logged gives the entries of an account in the order of the log.
-func (s *statementPage) logged(a *account) iter.Seq[item] {
-	after := kv.Key(previous(s.low.logged))
+// logged gives the entries of an account in the order of the log, from the edge on
+// or behind an item.
+func (s *statementPage) logged(a *account, behind *item) iter.Seq[item] {
+	after := previous(s.low.logged)
 	if s.req.NewestFirst {
 		after = next(s.high.logged)
+	}
+	if behind != nil {
+		after = behind.place.id
 	}
 	return func(yield func(item) bool) {
 		for e := range entriesByAccount.Scan(s.v, a.id, after, s.req.NewestFirst) {
@@ -76,11 +83,14 @@ func (s *statementPage) logged(a *account) iter.Seq[item] {
 }
 
 // backdated gives the entries of an account that have an effective time of their
-// own, in the order of it.
-func (s *statementPage) backdated(a *account) iter.Seq[item] {
+// own, in the order of it, from the edge on or behind an item.
+func (s *statementPage) backdated(a *account, behind *item) iter.Seq[item] {
 	after := backdatedKey{s.low.at, previous(s.low.id)}
 	if s.req.NewestFirst {
 		after = backdatedKey{s.high.at, next(s.high.id)}
+	}
+	if behind != nil {
+		after = backdatedKey{behind.place.at, behind.place.id}
 	}
 	return func(yield func(item) bool) {
 		for b := range backdatedByAccount.Scan(s.v, a.id, after, s.req.NewestFirst) {
@@ -110,42 +120,4 @@ func previous(id command.ID) command.ID {
 		id = endOf(id.Index - 1)
 	}
 	return id
-}
-
-// merge gives the items of all streams, each of which is in order, in order.
-func merge(streams []iter.Seq[item], ahead func(p, q place) bool) iter.Seq[item] {
-	if len(streams) == 1 {
-		return streams[0]
-	}
-	return func(yield func(item) bool) {
-		type head struct {
-			item
-			pull func() (item, bool)
-		}
-		var heads []head
-		for _, stream := range streams {
-			pull, stop := iter.Pull(stream)
-			defer stop()
-			if it, ok := pull(); ok {
-				heads = append(heads, head{it, pull})
-			}
-		}
-		for len(heads) > 0 {
-			nearest := 0
-			for i := range heads {
-				if ahead(heads[i].place, heads[nearest].place) {
-					nearest = i
-				}
-			}
-			h := &heads[nearest]
-			if !yield(h.item) {
-				return
-			}
-			it, ok := h.pull()
-			if h.item = it; !ok {
-				heads[nearest] = heads[len(heads)-1]
-				heads = heads[:len(heads)-1]
-			}
-		}
-	}
 }
