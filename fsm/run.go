@@ -52,7 +52,7 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 	if refusal != nil {
 		f := mustBeFault(c.Name, refusal)
 		if definition.Refused != nil && f.Kind != fault.Unavailable {
-			definition.Refused(tx, req, f)
+			f = definition.Refused(tx, req, f)
 		}
 		result.Err = f
 	} else {

@@ -80,8 +80,9 @@ type Definition struct {
 	// Run is the body of a command; nil for a query.
 	Run func(tx *Tx, req proto.Message) (proto.Message, error)
 	// Refused is told of a refusal of a command, after what the command changed was
-	// taken back; nil is nothing. What it changes stays.
-	Refused func(tx *Tx, req proto.Message, refusal *fault.Fault)
+	// taken back, and gives the one that is answered; nil is nothing. What it changes
+	// stays.
+	Refused func(tx *Tx, req proto.Message, refusal *fault.Fault) *fault.Fault
 	// Ask is the body of a query; nil for a command.
 	Ask func(v *Reading, req proto.Message) (proto.Message, error)
 }
@@ -109,9 +110,12 @@ func Alone[Req, Res proto.Message](c Command[Req, Res]) Command[Req, Res] {
 }
 
 // WhenRefused has a command tell what it was refused with, by its rule, the access
-// evaluator or its body. It returns the command.
-func WhenRefused[Req, Res proto.Message](c Command[Req, Res], tell func(*Tx, Req, *fault.Fault)) Command[Req, Res] {
-	c.Refused = func(tx *Tx, req proto.Message, refusal *fault.Fault) { tell(tx, req.(Req), refusal) }
+// evaluator or its body. What tell gives is answered: the same, with more details.
+// It returns the command.
+func WhenRefused[Req, Res proto.Message](c Command[Req, Res], tell func(*Tx, Req, *fault.Fault) *fault.Fault) Command[Req, Res] {
+	c.Refused = func(tx *Tx, req proto.Message, refusal *fault.Fault) *fault.Fault {
+		return tell(tx, req.(Req), refusal)
+	}
 	return c
 }
 

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
 	"acquired/fsm/command"
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/ledger"
@@ -215,14 +218,46 @@ func TestAuditHidesNothing(t *testing.T) {
 	fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Chains: true, Transfers: []*pb.Transfer{
 		of("chain1", "/account/a", "/account/b", "1"), of("chain2", "/account/victim", "/account/b", "1"),
 	}})
-	whats := []string{"open /account/victim", "transfer beside", "transfer tried0", "2 transfers, the first chain1, refused: 1"}
+	for range 2 { // the second time it failed before
+		fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Chains: true, Transfers: []*pb.Transfer{of("chain3", "/account/victim", "/account/b", "1")}})
+	}
+	whats := []string{
+		"open /account/victim", "transfer beside", "transfer tried0", "2 transfers, the first chain1, refused: 1, the first chain2 (insufficient)",
+		"transfer chain3, refused: 1", "transfer chain3, refused: 1",
+	}
 	lines := auditInPages(t, m.Operator, &pb.AuditRequest{Account: "/account/victim"})
 	if len(lines) != len(whats) {
 		t.Fatalf("the account has %v, want %q", lines, whats)
 	}
 	for i, l := range lines {
-		if !strings.HasPrefix(l.What, whats[i]) {
-			t.Errorf("line %d is %q, want %q", i, l.What, whats[i])
+		refusal := ""
+		if i == 2 || i > 3 {
+			refusal = "insufficient"
+		}
+		if !strings.HasPrefix(l.What, whats[i]) || l.Refusal != refusal {
+			t.Errorf("line %d is %q, refused: %q, want %q, %q", i, l.What, l.Refusal, whats[i], refusal)
+		}
+	}
+}
+
+// TestAuditLinesAreChained: the hash of a line is of those before it, too.
+func TestAuditLinesAreChained(t *testing.T) {
+	t.Parallel()
+	var all [2][]*pb.AuditLine
+	for i, first := range []string{"ONE", "TWO"} {
+		m := fsmtest.New(t)
+		for _, code := range []string{first, "NEXT", "LAST"} {
+			fsmtest.Must(m.Operator, ledger.CreateAsset, &pb.CreateAssetRequest{Code: code})
+		}
+		all[i] = auditInPages(t, m.Operator, &pb.AuditRequest{})
+	}
+	for i := 1; i < 3; i++ {
+		one, two := all[0][i], all[1][i]
+		if one.Hash == two.Hash {
+			t.Errorf("line %d has one hash behind two others: %v, %v", i, one, two)
+		}
+		if diff := cmp.Diff(one, two, protocmp.Transform(), protocmp.IgnoreFields(one, "hash")); diff != "" {
+			t.Errorf("line %d differs by more than its hash:\n%s", i, diff)
 		}
 	}
 }

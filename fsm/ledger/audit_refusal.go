@@ -33,14 +33,14 @@ var refusalCounts = kv.NewTable(&Schema, "ledger/audit_refusals", kv.Codec[refus
 	},
 }, func(r refusals) path.Path { return r.principal }, kv.Bookkeeping)
 
-// auditRefusal adds a line for what was refused.
-func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
+// auditRefusal adds a line for what was refused, and gives the refusal.
+func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) *fault.Fault {
 	count, _ := refusalCounts.Get(tx, tx.Caller.Principal)
 	if hour := tx.Time / (3600 * second); count.hour != hour {
 		count = refusals{hour: hour}
 	}
 	if count.lines == MaxRefusals {
-		return
+		return refusal
 	}
 	count.principal, count.lines = tx.Caller.Principal, count.lines+1
 	refusalCounts.Put(tx.Tx, count)
@@ -49,24 +49,25 @@ func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) {
 	}
 	l.kind, l.message = string(refusal.Kind), refusal.Message
 	auditOne(tx, l)
+	return refusal
 }
 
-func assetRefused(tx *command.Tx, req *pb.CreateAssetRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "create " + quote(req.Code)})
+func assetRefused(tx *command.Tx, req *pb.CreateAssetRequest, refusal *fault.Fault) *fault.Fault {
+	return auditRefusal(tx, refusal, &auditLine{what: "create " + quote(req.Code)})
 }
 
-func accountRefused(tx *command.Tx, req *pb.OpenAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: describe("open", quote(req.Path), req), accounts: named(req.Path)})
+func accountRefused(tx *command.Tx, req *pb.OpenAccountRequest, refusal *fault.Fault) *fault.Fault {
+	return auditRefusal(tx, refusal, &auditLine{what: describe("open", quote(req.Path), req), accounts: named(req.Path)})
 }
 
-func changeRefused(tx *command.Tx, req *pb.ChangeAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: describe("change", quote(req.Path), req), accounts: named(req.Path)})
+func changeRefused(tx *command.Tx, req *pb.ChangeAccountRequest, refusal *fault.Fault) *fault.Fault {
+	return auditRefusal(tx, refusal, &auditLine{what: describe("change", quote(req.Path), req), accounts: named(req.Path)})
 }
 
-func closeRefused(tx *command.Tx, req *pb.CloseAccountRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "close " + quote(req.Path), accounts: named(req.Path)})
+func closeRefused(tx *command.Tx, req *pb.CloseAccountRequest, refusal *fault.Fault) *fault.Fault {
+	return auditRefusal(tx, refusal, &auditLine{what: "close " + quote(req.Path), accounts: named(req.Path)})
 }
 
-func periodRefused(tx *command.Tx, req *pb.ClosePeriodRequest, refusal *fault.Fault) {
-	auditRefusal(tx, refusal, &auditLine{what: "close the period " + quote(req.Name)})
+func periodRefused(tx *command.Tx, req *pb.ClosePeriodRequest, refusal *fault.Fault) *fault.Fault {
+	return auditRefusal(tx, refusal, &auditLine{what: "close the period " + quote(req.Name)})
 }

@@ -41,22 +41,27 @@ func failedBefore(r kv.Reader, kind string, is identified, body func() string) e
 	if field := differing(is.ProtoReflect().Descriptor(), was.body, body()); field != "" {
 		return used(field)
 	}
-	return was.refusal.With("failed_index", strconv.FormatUint(was.id.Index, 10))
+	return keptAs(was.name, was.refusal).With("failed_index", strconv.FormatUint(was.id.Index, 10))
 }
 
-// keepFailure keeps the refusal of a step that depended on the state.
-func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) {
+// keepFailure keeps the refusal of a step that depended on the state, and gives it
+// with the id under which it is kept.
+func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) *fault.Fault {
 	if !keepsFailing(refusal) {
-		return
+		return refusal
 	}
 	if _, kept := failures.Get(tx, kv.StringKey(name)); kept {
-		return
+		return refusal
 	}
 	if _, made := steps.Get(tx, kv.StringKey(name)); made {
-		return // it stands, whatever was to come of it
+		return refusal // it stands, whatever was to come of it
 	}
 	failures.Put(tx.Tx, failure{name: name, kind: kind, body: body, id: tx.NewID(), refusal: bare(refusal)})
+	return keptAs(name, refusal)
 }
+
+// keptAs says under which id a refusal is kept.
+func keptAs(id string, refusal *fault.Fault) *fault.Fault { return refusal.With("kept_as", id) }
 
 // bare is the refusal without the place in the list where it happened.
 func bare(refusal *fault.Fault) *fault.Fault {
@@ -71,12 +76,12 @@ func bare(refusal *fault.Fault) *fault.Fault {
 	return f
 }
 
-func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fault) {
+func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fault) *fault.Fault {
 	if at, ok := positionOf(refusal, len(req.Transfers)); ok {
 		t := req.Transfers[at]
-		keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
+		refusal = keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
 	}
-	auditRefusal(tx, refusal, &auditLine{
+	return auditRefusal(tx, refusal, &auditLine{
 		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfTransfers(foremost(req.Transfers, refusal)),
 	})
 }

@@ -203,12 +203,12 @@ func (o *operation) makeTransferStep(t *pb.Transfer) (result, error) {
 	return result{amount: made.amount}, nil
 }
 
-func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) {
+func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) *fault.Fault {
 	if s := speaking(tx, req.Steps, refusal); s != nil {
 		kind, body := kindOf(s)
-		keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
+		refusal = keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
-	auditRefusal(tx, refusal, &auditLine{
+	return auditRefusal(tx, refusal, &auditLine{
 		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, foremost(req.Steps, refusal)),
 	})
 }

@@ -45,6 +45,9 @@ func (r *referenceRun) noteAudit(c *statev1.Command, result fsm.Result, first in
 	if result.Err != nil {
 		refusal = string(fault.KindOf(result.Err))
 	}
+	if list, ok := result.Response.(*pb.TransferResponse); ok && list.Created == 0 && len(list.Failed) > 0 {
+		refusal = list.Failed[0].Kind // no chain of the list was made
+	}
 	r.audited = append(r.audited, &pb.AuditLine{
 		Index: r.plain.index, UnixNanos: r.plain.now, Principal: c.Caller.Principal, RequestId: c.RequestId,
 		Command: c.Name, Refusal: refusal, Entries: uint32(len(r.plain.entries) - first),

@@ -90,6 +90,9 @@ func (c *reached) wants(t *testing.T, want result) {
 	if f == nil {
 		return
 	}
+	if kept := f.Details["kept_as"] != ""; kept != (want.kept == "yes") {
+		t.Errorf("it says that it is kept: %t, and kept it is: %s", kept, want.kept)
+	}
 	if e.Hash() != hash {
 		t.Error("it changed the state hash")
 	}
@@ -119,7 +122,7 @@ func (c *reached) compare(t *testing.T, want result, got string, err error, but 
 	if !ok || string(f.Kind) != want.kind {
 		t.Fatalf("it gives %v (%s), want %s", err, fault.KindOf(err), want.kind)
 	}
-	other := func(key string) bool { return key == "" || slices.Contains(but, key) }
+	other := func(key string) bool { return key == "" || key == "kept_as" || slices.Contains(but, key) }
 	keys := slices.DeleteFunc(f.DetailKeys(), other)
 	if wanted := slices.DeleteFunc(strings.Split(want.details, ", "), other); !slices.Equal(keys, wanted) {
 		t.Errorf("%v has the details %q, want %q", err, keys, wanted)
@@ -313,6 +316,9 @@ func errorOf[T any](_ T, err error) error { return err }
 var unseenResults = []reached{
 	byStep("not_found", "an account is not there, or the caller may not View it", func(*estate) *pb.Step {
 		return changed(func(s *pb.Transfer) { s.Credit = "/account/none" })
+	}),
+	byStep("not_found", "a recipient or delegate is not there, or the caller may not View it", func(*estate) *pb.Step {
+		return holding(&pb.PlaceHold{Id: "new", Debit: payer, Credit: payee, Amount: "1", Delegate: "/user/none"})
 	}),
 	byStep("not_found", "a hold is not there, or the caller has no part in it", func(*estate) *pb.Step {
 		return releasing(&pb.ReleaseHold{Id: "new", Hold: "none"})

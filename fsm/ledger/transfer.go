@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"acquired/fsm/command"
@@ -18,6 +19,8 @@ type transfers struct {
 	*book
 	list []*pb.Transfer
 	res  *pb.TransferResponse
+	// refused is why chains were not made, as in the response.
+	refused []*fault.Fault
 }
 
 func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, error) {
@@ -28,16 +31,24 @@ func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, er
 	if err := l.close(); err != nil {
 		return nil, err
 	}
-	if l.res.Created == 0 && len(l.res.Failed) == 0 {
-		return l.res, nil // it stood already
-	}
+	l.auditList()
+	return l.res, nil
+}
+
+// auditList adds the line of the list. One of which nothing was made was refused, if
+// not all of it stood already.
+func (l *transfers) auditList() {
 	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list)}
-	if n := len(l.res.Failed); n > 0 {
-		line.what += ", refused: " + strconv.Itoa(n)
+	if len(l.refused) > 0 {
+		line.what += fmt.Sprintf(", refused: %d, the first %s (%s)", len(l.refused), l.failed()[0].Id, l.refused[0].Kind)
 		line.accounts = accountsOfTransfers(l.failed())
 	}
-	l.audit(line)
-	return l.res, nil
+	switch {
+	case l.res.Created > 0:
+		l.audit(line)
+	case len(l.refused) > 0:
+		auditRefusal(l.tx, l.refused[0], line)
+	}
 }
 
 // failed gives the transfers that were refused, for which their chains were not made.
@@ -210,6 +221,7 @@ func (l *transfers) tryChain(from, to int) {
 		panic("ledger: a chain was refused with no fault: " + err.Error())
 	}
 	keepFailure(l.tx, refusal, transferKind, l.list[at].Id, bodyOf(l.list[at]))
+	l.refused = append(l.refused, refusal)
 	l.res.Failed = append(l.res.Failed, &pb.FailedTransfer{Position: uint32(at), Kind: string(refusal.Kind), Message: refusal.Message})
 }
 
