@@ -90,8 +90,8 @@ func journal(v *command.Reading, req *pb.JournalRequest) (*pb.JournalResponse, e
 		size += proto.Size(described)
 		res.Entries = append(res.Entries, described)
 	}
-	if at.Index < end.Index {
-		at = end
+	if at.Index <= end.Index {
+		at = end // and says nothing of entries that are not shown
 	}
 	res.Cursor, res.Done = formatJournalCursor(at), true
 	return res, nil

@@ -116,7 +116,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		cashing(&pb.CashCheque{Id: "cashed", Cheque: "c", Hash: hashes[1].Hash, Resource: "disk", Amount: "3", Credit: "/account/b"}))
 	for of, says := range map[string]string{
 		"i": "void it, or credit what is open", "payment": "credit what is open, or transfer it back", "note": "issue an invoice again",
-		"void": "issue an invoice again", "x": "exchange it back", "back": "a refund cannot be refunded: transfer it again", "h": "step h moved nothing",
+		"void": "issue an invoice again", "x": "exchange it back", "back": "a refund cannot be refunded: transfer it again", "h": "step h: it moved nothing",
 	} {
 		wantRefusedAs(t, m, m.Operator, fault.Invalid, says, refund("new", of, ""))
 	}

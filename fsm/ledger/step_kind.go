@@ -55,6 +55,8 @@ func init() {
 		check:    checkPlace,
 		make:     (*operation).placeHold,
 		concerns: func(o *operation, s *pb.PlaceHold) bool { return o.maySpendNear(s.Debit) },
+
+		unrefundable: "it moved nothing, as it is a hold: release it, or refund one of its captures",
 	})
 	defineStep(stepOf[*pb.CaptureHold]{
 		check:    checkCapture,
