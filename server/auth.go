@@ -68,8 +68,9 @@ func callOf(ctx context.Context) *call {
 // operators is the folder of the principals that operator certificates name.
 const operators = "/user/"
 
-// authenticate finds out who calls. The error is a fault.Unauthenticated, or
-// fault.Invalid for headers that make no sense.
+// authenticate finds out who calls. The error is a fault.Unauthenticated, a
+// fault.Unavailable when this node cannot know, or fault.Invalid for headers that
+// make no sense.
 func (n *Node) authenticate(ctx context.Context, now time.Time) (*call, error) {
 	headers, _ := metadata.FromIncomingContext(ctx)
 	c := &call{}
@@ -127,52 +128,18 @@ func (n *Node) byToken(ctx context.Context, c *call, header string, now time.Tim
 	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, "am://") {
 		return c.byName(text)
 	}
-	return n.accepted(ctx, func(v *command.Reading) (err error) {
-		c.caller, err = n.byCredential(v, text, now)
-		return err
+	return n.accepted(ctx, func(v *command.Reading) (newer bool, err error) {
+		c.caller, newer, err = n.byCredential(v, text, now)
+		return newer, err
 	})
 }
 
 // standing says whether what the caller proved counts.
 func (n *Node) standing(ctx context.Context, caller command.Caller) error {
-	return n.accepted(ctx, func(v *command.Reading) error { return identity.Standing(v, &caller, v.Time) })
-}
-
-const (
-	// maxSecondLooks is how many callers are looked at again at a time, as any
-	// stranger can ask for it; secondLookTimeout is how long that may take.
-	maxSecondLooks    = 64
-	secondLookTimeout = time.Second
-)
-
-// accepted gives what check says in the state of this node. When that is that the
-// caller proves nothing, and the caller's principal, key or issuer may only be
-// newer than the state, it is what check says in the newest one, if that can be
-// had.
-func (n *Node) accepted(ctx context.Context, check func(*command.Reading) error) error {
-	v := n.machine.View(command.Caller{})
-	refusal, index := check(v), v.Index
-	v.Close()
-	if fault.KindOf(refusal) != fault.Unauthenticated || n.isLeader() {
-		return refusal
-	}
-	select {
-	case n.secondLooks <- struct{}{}:
-		defer func() { <-n.secondLooks }()
-	default:
-		return refusal
-	}
-	ctx, cancel := context.WithTimeout(ctx, secondLookTimeout)
-	defer cancel()
-	v, err := n.newest(ctx, command.Caller{})
-	if err != nil {
-		return refusal
-	}
-	defer v.Close()
-	if v.Index == index {
-		return refusal
-	}
-	return check(v)
+	return n.accepted(ctx, func(v *command.Reading) (bool, error) {
+		err := identity.Standing(v, &caller, v.Time)
+		return err != nil && namesNewer(v, &caller), err
+	})
 }
 
 // byName takes the caller at its word. Whether that is enough is said by the

@@ -273,7 +273,7 @@ func (w *wire) badMessages() badCalls {
 		}, fault.Exhausted, []string{"16777216"}},
 		{"no message", func(ctx context.Context) error {
 			return w.operator.Invoke(ctx, pb.Ledger_Transfer_FullMethodName, []byte("\xff\xff"), &pb.TransferResponse{}, grpc.ForceCodec(rawCodec{}))
-		}, fault.Unavailable, []string{"unmarshal"}},
+		}, fault.Invalid, []string{"TransferRequest", "malformed"}},
 		{"method that is not there", w.invoke(w.operator, "/acquired.v1.Ledger/Mint"), fault.Internal, []string{"unknown method", "Mint"}},
 		{"service that is not there", w.invoke(w.operator, "/acquired.v1.Bank/Rob"), fault.Internal, []string{"unknown service", "Bank"}},
 	}

@@ -59,8 +59,8 @@ func (s *batchService) submit(ctx context.Context, c *pb.BatchCall) (*proposal, 
 	case d.Alone:
 		return nil, fault.Invalid.New("command %s is not taken in a batch", d.Name)
 	}
-	if _, err := d.Decode(c.Body); err != nil {
-		return nil, fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)
+	if err := s.node.checkBody(d, c.Body); err != nil {
+		return nil, err
 	}
 	return s.node.batcher.submit(&statev1.Command{
 		Name: d.Name, Caller: fsm.EncodeCaller(&callOf(ctx).caller), RequestId: c.RequestId, Body: c.Body,

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"time"
 
@@ -53,19 +54,26 @@ func lifetimeOf(seconds int64) time.Duration {
 }
 
 // byCredential gives the caller that a token is, without asking whether what it
-// says still counts: identity.Standing does.
-func (n *Node) byCredential(v *command.Reading, text string, now time.Time) (caller command.Caller, err error) {
-	claims, err := n.tokens.Verify(text, now, verifyingKey(v))
+// says still counts: identity.Standing does. When it refuses the token, newer says
+// whether its key or its issuer is one that the state does not know.
+func (n *Node) byCredential(v *command.Reading, text string, now time.Time) (caller command.Caller, newer bool, err error) {
+	known := verifyingKey(v)
+	claims, err := n.tokens.Verify(text, now, func(id string) (public ed25519.PublicKey, ok bool) {
+		public, ok = known(id)
+		newer = !ok && !knowsKey(v, id)
+		return public, ok
+	})
 	if err != nil {
 		if issuer, ok := n.tokens.IssuerOf(text); ok {
 			return n.byOutsideToken(v, issuer, text, now)
 		}
-		return caller, err
+		return caller, newer, err
 	}
 	if claims.Delegated {
-		return caller, fault.Unauthenticated.New("a delegated credential shows roles to a data service and is nobody's identity")
+		return caller, false, fault.Unauthenticated.New("a delegated credential shows roles to a data service and is nobody's identity")
 	}
-	return callerOfClaims(claims)
+	caller, err = callerOfClaims(claims)
+	return caller, false, err
 }
 
 func callerOfClaims(claims token.Claims) (caller command.Caller, err error) {
@@ -86,23 +94,23 @@ func callerOfClaims(claims token.Claims) (caller command.Caller, err error) {
 	return caller, nil
 }
 
-// byOutsideToken gives the caller of a token of an outside issuer.
-func (n *Node) byOutsideToken(v *command.Reading, name, text string, now time.Time) (caller command.Caller, err error) {
+// byOutsideToken is byCredential for a token of an outside issuer.
+func (n *Node) byOutsideToken(v *command.Reading, name, text string, now time.Time) (caller command.Caller, newer bool, err error) {
 	issuer, ok := identity.IssuerNamed(v, name)
 	if !ok {
-		return caller, fault.Unauthenticated.New("the issuer of the token is not trusted")
+		return caller, true, fault.Unauthenticated.New("the issuer of the token is not trusted")
 	}
 	keys, err := n.issuerKeys(v, issuer)
 	if err != nil {
-		return caller, err
+		return caller, false, err
 	}
 	claims, err := n.tokens.VerifyOutside(text, token.Outside{Issuer: issuer.Name, Audience: issuer.Audience, Keys: keys}, now)
 	if err != nil {
-		return caller, err
+		return caller, false, err
 	}
 	principal, err := issuer.Principal(claims.Subject)
 	if err != nil {
-		return caller, fault.Unauthenticated.New("the subject of the token is no name of a principal")
+		return caller, false, fault.Unauthenticated.New("the subject of the token is no name of a principal")
 	}
 	caller = command.Caller{
 		Principal: principal, Method: command.ByIssuer, Expires: claims.ExpiresAt.UnixNano(),
@@ -111,7 +119,7 @@ func (n *Node) byOutsideToken(v *command.Reading, name, text string, now time.Ti
 	if !claims.IssuedAt.IsZero() {
 		caller.Issued = claims.IssuedAt.UnixNano()
 	}
-	return caller, nil
+	return caller, false, nil
 }
 
 // issuerKeys gives the keys of an issuer, which are parsed once.

@@ -70,47 +70,38 @@ func describe(service string, m grpc.MethodInfo) method {
 	return d
 }
 
-// interceptUnary is every call's way in: admitted, authenticated, forwarded or
-// served, logged.
-func (n *Node) interceptUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
-	begin := time.Now()
-	m := n.methods[info.FullMethod]
-	var c *call
-	defer func() { err = n.ended(ctx, info.FullMethod, c, begin, err) }()
-	ctx, cancel, err := n.admit(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	defer cancel()
-	ctx, c, err = n.enter(ctx, m, begin)
-	if err != nil {
-		return nil, err
-	}
-	if m.forward && !n.isLeader() {
-		return n.forward(ctx, c, info.FullMethod, m, req.(proto.Message))
-	}
-	return handle(ctx, req)
-}
-
-func (n *Node) interceptStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+// intercept is every call's way in: admitted, authenticated, and only then
+// received; served, logged.
+func (n *Node) intercept(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	begin := time.Now()
 	m := n.methods[info.FullMethod]
 	var c *call
 	defer func() { err = n.ended(stream.Context(), info.FullMethod, c, begin, err) }()
-	leave, err := n.place(m)
+	ctx, leave, err := n.admit(stream.Context(), m, info)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	ctx, c, err := n.enter(stream.Context(), m, begin)
+	ctx, c, err = n.enter(ctx, m, begin)
 	if err != nil {
 		return err
 	}
-	authenticated := &authenticatedStream{ServerStream: stream, ctx: ctx}
-	if info.IsClientStream && info.IsServerStream {
-		authenticated.serving = n.serving
+	authenticated := &authenticatedStream{ServerStream: stream, ctx: ctx, limit: MaxMessage}
+	if m.open {
+		authenticated.limit = maxOpenMessage
 	}
-	return handle(srv, authenticated)
+	if info.IsClientStream && info.IsServerStream {
+		authenticated.stopping = n.serving.Done()
+	}
+	return handle(service, authenticated)
+}
+
+// forwardOrServe is where a call with one request goes once that is received.
+func (n *Node) forwardOrServe(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if m := n.methods[info.FullMethod]; m.forward && !n.isLeader() {
+		return n.forward(ctx, callOf(ctx), info.FullMethod, m, req.(proto.Message))
+	}
+	return handle(ctx, req)
 }
 
 // place takes a place for the call and gives what gives it up. Calls that need
@@ -133,18 +124,22 @@ func (n *Node) place(m method) (leave func(), err error) {
 	}
 }
 
-// admit takes a place for the call and bounds its time.
-func (n *Node) admit(ctx context.Context, m method) (context.Context, func(), error) {
+// admit takes a place for the call, and bounds its time unless it is a stream of
+// messages.
+func (n *Node) admit(ctx context.Context, m method, info *grpc.StreamServerInfo) (context.Context, func(), error) {
 	if ctx.Err() != nil {
 		return ctx, nil, fault.Unserved(fault.Definite, "the deadline had passed when the call arrived")
 	}
 	leave, err := n.place(m)
-	if err != nil {
-		return ctx, nil, err
+	if err != nil || info.IsClientStream || info.IsServerStream {
+		return ctx, leave, err
 	}
 	timeout := MaxTimeout
 	if _, ok := ctx.Deadline(); !ok {
 		timeout = DefaultTimeout
+	}
+	if m.open {
+		timeout = maxOpenTime
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	return ctx, func() { cancel(); leave() }, nil

@@ -2,10 +2,11 @@
 // committed to the state machine, and answers from it.
 //
 // A call's way: network.go accepts it, intercept.go and auth.go find out whose
-// it is and forward it if it is a write and another node leads, a service
-// (ledger.go) hands it to propose or read in request.go. A command goes on
-// through batch.go into the log and comes back through replica.go; a read waits
-// in request.go, at the word of readindex.go if it is to be the latest.
+// it is, message.go takes its request, intercept.go forwards it if it is a write
+// and another node leads, a service (ledger.go) hands it to propose or read in
+// request.go. A command goes on through batch.go into the log and comes back
+// through replica.go; a read waits in request.go, at the word of readindex.go if
+// it is to be the latest.
 package server
 
 import (
@@ -95,8 +96,12 @@ type Node struct {
 }
 
 const (
-	// maxOpenCalls are the calls in progress that nobody had to prove who makes them.
-	maxOpenCalls = 64
+	// maxOpenCalls are the calls in progress of which nobody had to prove who makes
+	// them. A request of one is at most maxOpenMessage bytes, and the call ends
+	// after maxOpenTime, whether its request came or not.
+	maxOpenCalls   = 64
+	maxOpenMessage = 64 << 10
+	maxOpenTime    = 10 * time.Second
 	// maxPeerCalls are those in progress that are for nodes only.
 	maxPeerCalls = 1024
 )
@@ -238,7 +243,7 @@ func (n *Node) serve(tcp net.Listener) {
 		grpc.WaitForHandlers(true), // they use what is closed next
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(n.interceptUnary), grpc.StreamInterceptor(n.interceptStream),
+		grpc.ForceServerCodecV2(newCodec()),
 	)
 	n.register()
 	n.methods = methodsOf(n.grpc)
@@ -263,14 +268,15 @@ func (n *Node) serve(tcp net.Listener) {
 func (n *Node) register() {
 	n.health = health.NewServer()
 	n.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
-	grpc_health_v1.RegisterHealthServer(n.grpc, n.health)
-	reflection.Register(n.grpc)
-	statev1.RegisterPeerServer(n.grpc, &peerService{node: n})
-	pb.RegisterBatchServer(n.grpc, &batchService{node: n})
-	pb.RegisterClusterServer(n.grpc, &clusterService{node: n})
-	pb.RegisterIdentityServer(n.grpc, &identityService{node: n})
-	pb.RegisterAclServer(n.grpc, &aclService{node: n})
-	pb.RegisterLedgerServer(n.grpc, &ledgerService{node: n})
+	to := registrar{n.grpc, n}
+	reflection.Register(to)
+	grpc_health_v1.RegisterHealthServer(to, n.health)
+	statev1.RegisterPeerServer(to, &peerService{node: n})
+	pb.RegisterBatchServer(to, &batchService{node: n})
+	pb.RegisterClusterServer(to, &clusterService{node: n})
+	pb.RegisterIdentityServer(to, &identityService{node: n})
+	pb.RegisterAclServer(to, &aclService{node: n})
+	pb.RegisterLedgerServer(to, &ledgerService{node: n})
 }
 
 func (n *Node) startGossip(ctx context.Context) (err error) {

@@ -41,15 +41,9 @@ func propose[Req, Res proto.Message](ctx context.Context, n *Node, c command.Com
 	return stored.(Res), nil
 }
 
-// proposeBody is propose for an encoded request, which is checked first: what is in
-// the log must be decodable, and what its rule refuses in any state has no business
-// there.
+// proposeBody is propose for an encoded request.
 func (n *Node) proposeBody(ctx context.Context, d *command.Definition, requestID string, body []byte) (fsm.Result, error) {
-	req, err := d.Decode(body)
-	if err != nil {
-		return fsm.Result{}, fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)
-	}
-	if err := n.refusedByRule(d, req); err != nil {
+	if err := n.checkBody(d, body); err != nil {
 		return fsm.Result{}, err
 	}
 	return n.batcher.propose(ctx, &statev1.Command{
@@ -57,8 +51,20 @@ func (n *Node) proposeBody(ctx context.Context, d *command.Definition, requestID
 	})
 }
 
-// refusedByRule gives the refusal of a request that no state would accept.
-func (n *Node) refusedByRule(d *command.Definition, req proto.Message) error {
+// checkBody refuses a request that has no business in the log: one that makes too
+// much when it is decoded, cannot be decoded, or that its rule refuses in any state.
+func (n *Node) checkBody(d *command.Definition, body []byte) error {
+	empty, err := d.Decode(nil)
+	if err != nil {
+		return err
+	}
+	if err := checkElements(d.Name, empty.ProtoReflect().Descriptor(), body); err != nil {
+		return err
+	}
+	req, err := d.Decode(body)
+	if err != nil {
+		return fault.Invalid.New("%s: the request is malformed: %v", d.Name, err)
+	}
 	view := n.machine.View(command.Caller{})
 	defer view.Close()
 	if _, err := d.Needs(view, req); errors.Is(err, fault.Invalid) {
@@ -81,10 +87,10 @@ func read[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[
 // whom that state does not know, from the newest state of the cluster.
 func ask[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[Req, Res], req Req) (res Res, err error) {
 	var index uint64
-	err = n.accepted(ctx, func(v *command.Reading) (err error) {
+	err = n.accepted(ctx, func(v *command.Reading) (newer bool, err error) {
 		v.Caller, index = callOf(ctx).caller, v.Index
 		res, err = fsm.Ask(v, q, req)
-		return err
+		return fault.KindOf(err) == fault.Unauthenticated && namesNewer(v, &v.Caller), err
 	})
 	setIndex(ctx, index)
 	return res, err

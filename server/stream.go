@@ -2,38 +2,61 @@ package server
 
 import (
 	"context"
+	"errors"
+	"io"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"acquired/proto/fault"
 )
 
-// authenticatedStream is a stream whose context knows the call.
+// authenticatedStream is a stream whose context knows the call, and whose errors
+// are faults.
 type authenticatedStream struct {
 	grpc.ServerStream
 	ctx context.Context
-	// serving ends the wait for the next request, where the caller may send one
+	// limit is the length of the longest message that is taken, in bytes.
+	limit int
+	// stopping ends the wait for the next request, where the caller may send one
 	// after the other for ever; nil is nothing.
-	serving context.Context
+	stopping <-chan struct{}
 }
 
 func (s *authenticatedStream) Context() context.Context { return s.ctx }
 
-// RecvMsg waits for a request. When it ends because the node begins to stop, the
-// handler must not look at the message any more.
+// RecvMsg waits for a request, or for the end of them, which is io.EOF.
 func (s *authenticatedStream) RecvMsg(message any) error {
-	if s.serving == nil {
-		return s.ServerStream.RecvMsg(message)
-	}
+	f := new(frame)
 	received := make(chan error, 1)
-	go func() { received <- s.ServerStream.RecvMsg(message) }() // it ends with the stream at the latest
+	go func() { received <- s.ServerStream.RecvMsg(f) }() // it ends with the stream at the latest
 	select {
 	case err := <-received:
-		return err
-	case <-s.serving.Done():
+		if err != nil {
+			return notReceived(err)
+		}
+		return f.decode(message, s.limit)
+	case <-s.ctx.Done():
+		return fault.Unserved(fault.Definite, "the request did not arrive in time")
+	case <-s.stopping:
 		return errStopping()
 	}
+}
+
+func notReceived(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case status.Code(err) == codes.ResourceExhausted: // it is too long
+		return fault.FromGRPC(err)
+	}
+	return fault.Unserved(fault.Definite, "the request did not arrive: %s", status.Convert(err).Message())
+}
+
+func (s *authenticatedStream) SendMsg(message any) error {
+	return fault.FromGRPC(s.ServerStream.SendMsg(message))
 }
 
 func errStopping() error { return fault.Unserved(fault.Definite, "the node is stopping") }
