@@ -70,7 +70,7 @@ func (bad *badCall) judge(t *testing.T, err error) {
 
 // maxAmount is ledger.MaxAmount, tooLarge is 2^128.
 const (
-	maxAmount = "170141183460469231731687303715884105727"
+	maxAmount = "10141204801825835211973625643007"
 	tooLarge  = "340282366920938463463374607431768211456"
 )
 

@@ -28,7 +28,7 @@ func (n *need) add(c charge) {
 }
 
 // needs gives what each account has to bear beside what it bears now. No account
-// holds more than 2^127-1 minor units.
+// holds more than 2^103-1 minor units.
 func (i *importer) needs() (map[string]*big.Int, error) {
 	users, payee := make([]*need, len(i.log.users)), newNeed()
 	for user := range users {
@@ -41,7 +41,7 @@ func (i *importer) needs() (map[string]*big.Int, error) {
 		users[c.job.user].add(c)
 		payee.add(c)
 		if payee.most.Cmp(swf.MaxCharged()) > 0 {
-			return nil, fault.Invalid.New("job %d: more than 2^127-1 minor units of %s would be held and charged", c.job.number, i.flags.asset)
+			return nil, fault.Invalid.New("job %d: more than 2^103-1 minor units of %s would be held and charged", c.job.number, i.flags.asset)
 		}
 	}
 	needs := map[string]*big.Int{i.flags.payee: payee.most}

@@ -29,28 +29,6 @@ func newHidden(t *testing.T) (m *fsmtest.Machine, mallory *fsmtest.Client) {
 	return m, m.Principal("/user/mallory", "/role/mallory")
 }
 
-// TestTotalsWhateverTheOrder: an op takes much off what is pending and reserves as
-// much anew. The totals are never as large as both together.
-func TestTotalsWhateverTheOrder(t *testing.T) {
-	t.Parallel()
-	m := newBooks(t)
-	for _, path := range []string{"/account/x", "/account/y"} {
-		fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{
-			Path: path, Asset: "USD", Overdraft: ledger.Unlimited, HoldOverdraft: true,
-		})
-	}
-	much := "9" + strings.Repeat("0", 35) // more than half of what there can be
-	reserve := func(id, debit, amount string) *pb.Step {
-		return holding(&pb.PlaceHold{Id: id, Debit: debit, Credit: "/account/b", Amount: amount})
-	}
-	mustOp(m, reserve("old", "/account/x", much))
-	mustOp(m, reserve("little", "/account/y", "1"), releasing(&pb.ReleaseHold{Id: "release", Hold: "old"}), reserve("new", "/account/y", much))
-	wantFunds(t, m, "/account/x", "0.00 -0.00 +0.00")
-	wantFunds(t, m, "/account/b", "0.00 -0.00 +9"+strings.Repeat("0", 34)+"1.00")
-	wantRefused(t, m, fault.Exhausted, "0", reserve("most", "/account/x", much))
-	wantSound(t, m)
-}
-
 // TestFailureOfAListWithWhatStands: what a list leaves behind is not blamed on a
 // transfer that stood before.
 func TestFailureOfAListWithWhatStands(t *testing.T) {
@@ -201,6 +179,7 @@ func TestRoomOfOthers(t *testing.T) {
 func TestCursorOfADocumentOfOthers(t *testing.T) {
 	t.Parallel()
 	m, mallory := newHidden(t)
+	m.Principal("/user/bob")
 	mustOp(m, &pb.Step{Step: &pb.Step_WriteCheque{WriteCheque: &pb.WriteCheque{
 		Id: "cheque", Account: "/account/a", Recipient: "/user/bob", Resource: "x", Ceiling: "1",
 	}}})

@@ -13,9 +13,15 @@ import (
 // amounts are ==.
 type Amount struct{ Hi, Lo uint64 }
 
-// MaxAmount is the most that ParseAmount gives, 2^127 - 1. The bit that is left
-// makes the sum of any two parsed amounts an Amount. It is never changed.
-var MaxAmount = Amount{Hi: 1<<63 - 1, Lo: 1<<64 - 1}
+// MaxAmount is the most that ParseAmount gives and that a counter of an account
+// holds, 2^103 - 1. It is never changed.
+var MaxAmount = Amount{Hi: 1<<39 - 1, Lo: 1<<64 - 1}
+
+// maxTotal is the most that the counters of all accounts of an asset come to,
+// 2^127 - 1: as much as 2^24 full accounts have, so that nobody who fills some keeps
+// all others from paying. The bit that is left makes the sum of any two an Amount.
+// It is never changed.
+var maxTotal = Amount{Hi: 1<<63 - 1, Lo: 1<<64 - 1}
 
 // maxAmountText is in bytes. It has room for MaxAmount at every scale up to 58.
 const maxAmountText = 60
@@ -24,7 +30,9 @@ const maxAmountText = 60
 // digits after the point: "12.5" at scale 2 is 1250. More digits than the scale
 // are refused, not rounded, even if they are zeros: a caller that writes them
 // has another asset in mind. The error is a fault.Invalid.
-func ParseAmount(s string, scale uint8) (Amount, error) {
+func ParseAmount(s string, scale uint8) (Amount, error) { return parseUpTo(MaxAmount, s, scale) }
+
+func parseUpTo(most Amount, s string, scale uint8) (Amount, error) {
 	whole, fraction, err := splitAmount(s, scale)
 	if err != nil {
 		return Amount{}, err
@@ -39,8 +47,8 @@ func ParseAmount(s string, scale uint8) (Amount, error) {
 			digit = fraction[after] - '0'
 		}
 		var ok bool
-		if a, ok = a.shift(digit); !ok {
-			return Amount{}, fault.Invalid.New("amount %q overflows, at most %s is allowed", s, MaxAmount.Format(scale))
+		if a, ok = a.shift(digit, most); !ok {
+			return Amount{}, fault.Invalid.New("amount %q overflows, at most %s is allowed", s, most.Format(scale))
 		}
 	}
 	return a, nil
@@ -112,14 +120,14 @@ func onlyDigits(s string) bool {
 	return s != ""
 }
 
-// shift gives 10a + digit. It is not ok above MaxAmount.
-func (a Amount) shift(digit byte) (shifted Amount, ok bool) {
+// shift gives 10a + digit. It is not ok above most.
+func (a Amount) shift(digit byte, most Amount) (shifted Amount, ok bool) {
 	overflow, hi := bits.Mul64(a.Hi, 10)
 	carry, lo := bits.Mul64(a.Lo, 10)
 	lo, plus := bits.Add64(lo, uint64(digit), 0)
 	hi, more := bits.Add64(hi, carry, plus)
 	shifted = Amount{Hi: hi, Lo: lo}
-	return shifted, overflow == 0 && more == 0 && shifted.Cmp(MaxAmount) <= 0
+	return shifted, overflow == 0 && more == 0 && shifted.Cmp(most) <= 0
 }
 
 // unshift gives a / 10 and what remains.

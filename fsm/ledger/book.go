@@ -215,14 +215,14 @@ func (b *book) pay(kind entryKind, debit, credit *page, amount Amount) error {
 func (b *book) enter(kind entryKind, debit, credit *page, amount Amount) error {
 	b.save(debit)
 	b.save(credit)
-	if !kind.change(&debit.counters, amount, true) {
+	if !kind.change(&debit.counters, amount, true, MaxAmount) {
 		return full(debit)
 	}
-	if !kind.change(&credit.counters, amount, false) {
+	if !kind.change(&credit.counters, amount, false, MaxAmount) {
 		return full(credit)
 	}
-	if s := debit.section; !kind.change(&s.sums, amount, true) || !kind.change(&s.sums, amount, false) {
-		return fault.Exhausted.New("the totals of asset %s go to %s: overflow", s.code, MaxAmount.Format(s.scale))
+	if s := debit.section; !kind.change(&s.sums, amount, true, maxTotal) || !kind.change(&s.sums, amount, false, maxTotal) {
+		return fault.Exhausted.New("the totals of asset %s go to %s: overflow", s.code, maxTotal.Format(s.scale))
 	}
 	debit.spend(kind, amount)
 	e := entry{
@@ -333,7 +333,7 @@ func move(total *Amount, before, after Amount) bool {
 	if !ok {
 		return false
 	}
-	if sum, ok = sum.Sub(before); !ok || sum.Cmp(MaxAmount) > 0 {
+	if sum, ok = sum.Sub(before); !ok || sum.Cmp(maxTotal) > 0 {
 		return false
 	}
 	*total = sum

@@ -38,9 +38,9 @@ func (k entryKind) posts() bool { return k <= paidOut || k == captured }
 func (k entryKind) frees() bool { return k >= captured }
 
 // change makes of the counters what they are after an entry of the kind, of an
-// account that pays or is paid. It is not ok above MaxAmount. What is freed was
-// reserved: if not, the node stops.
-func (k entryKind) change(c *counters, amount Amount, pays bool) bool {
+// account that pays or is paid, or of the totals. It is not ok above most. What is
+// freed was reserved: if not, the node stops.
+func (k entryKind) change(c *counters, amount Amount, pays bool, most Amount) bool {
 	posted, pending := &c.creditsPosted, &c.creditsPending
 	if pays {
 		posted, pending = &c.debitsPosted, &c.debitsPending
@@ -53,15 +53,17 @@ func (k entryKind) change(c *counters, amount Amount, pays bool) bool {
 		*pending = left
 	}
 	if k == reserved {
-		return grow(pending, amount)
+		return growTo(pending, amount, most)
 	}
-	return !k.posts() || grow(posted, amount)
+	return !k.posts() || growTo(posted, amount, most)
 }
 
 // grow adds to a counter, up to MaxAmount.
-func grow(counter *Amount, by Amount) bool {
+func grow(counter *Amount, by Amount) bool { return growTo(counter, by, MaxAmount) }
+
+func growTo(counter *Amount, by, most Amount) bool {
 	sum, ok := counter.Add(by)
-	if !ok || sum.Cmp(MaxAmount) > 0 {
+	if !ok || sum.Cmp(most) > 0 {
 		return false
 	}
 	*counter = sum

@@ -76,7 +76,7 @@ func TestBadExchanges(t *testing.T) {
 		{func(s *pb.Exchange) { s.EffectiveUnixNanos = 1 << 62 }, fault.Conflict, "is after the log time"},
 		{func(s *pb.Exchange) {
 			s.Debit, s.BrokerCredit, s.Amount, s.RateDenominator = "/account/big", "/account/big2", maxAmount, 1
-		}, fault.Invalid, "overflow, at most " + maxAmount[:37] + "." + maxAmount[37:] + " EUR is allowed"},
+		}, fault.Invalid, "overflow, at most " + maxAmount[:30] + "." + maxAmount[30:] + " EUR is allowed"},
 		{func(s *pb.Exchange) { s.Amount = "100.01" }, fault.Insufficient, "account /account/a has 100.00 USD available"},
 		{func(s *pb.Exchange) { s.BrokerDebit, s.Credit = "/account/euros", "/account/eur" }, fault.Insufficient, "account /account/euros has 0.00 EUR available"},
 	} {

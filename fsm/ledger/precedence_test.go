@@ -89,7 +89,7 @@ var (
 
 func beginTransfer(e *estate) (*pb.Transfer, *fsmtest.Client) {
 	e.big()
-	e.pay("/account/big1", "/account/big2", "170141183460469231731687303715884105722") // 2^127 - 6
+	e.pay("/account/big1", "/account/big2", "10141204801825835211973625643002") // 2^103 - 6
 	return of("new", "/account/big1", "/account/big3", "5"), e.Operator
 }
 

@@ -548,10 +548,6 @@ var fullResults = []reached{
 		debit, credit := e.full()
 		return transferring(of("new", debit, credit, "1"))
 	}),
-	byStep("exhausted", "the totals of an asset are full", func(e *estate) *pb.Step {
-		e.full()
-		return transferring(of("new", "/account/big3", "/account/big4", "1"))
-	}),
 	byStep("exhausted", "all that a hold ever reserved is more than a counter holds", func(e *estate) *pb.Step {
 		_, debit := e.full()
 		hold := e.id()

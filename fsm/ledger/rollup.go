@@ -65,7 +65,7 @@ func rollUp(v *command.Reading, req *pb.RollUpRequest) (*pb.RollUpResponse, erro
 	return res, nil
 }
 
-// add cannot overflow: the totals of the asset were never above MaxAmount.
+// add cannot overflow: the totals of the asset were never above maxTotal.
 func (s *sums) add(c *counters) {
 	s.accounts++
 	s.debitsPosted, _ = s.debitsPosted.Add(c.debitsPosted)

@@ -74,7 +74,7 @@ func parseLongCursor(s string) (statementCursor, error) {
 	at, err1 := strconv.ParseInt(parts[0], 10, 64)
 	id, err2 := parseCursor(parts[1] + "." + parts[2])
 	on, err3 := strconv.ParseUint(parts[3], 10, 8)
-	amount, err4 := ParseAmount(strings.TrimPrefix(parts[4], "-"), 0)
+	amount, err4 := parseUpTo(maxTotal, strings.TrimPrefix(parts[4], "-"), 0)
 	c := statementCursor{place{at, id, side(on)}, parts[4]}
 	balance := Signed{Negative: parts[4][:min(1, len(parts[4]))] == "-", Amount: amount}
 	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || at < 0 || c.side > paid ||

@@ -16,10 +16,10 @@ const (
 	secondsPerHour   = 3600
 )
 
-// MaxCharged gives the most an account can be charged, 2^127 - 1 minor units.
+// MaxCharged gives the most an account can be charged, 2^103 - 1 minor units.
 func MaxCharged() *big.Int { return new(big.Int).Set(maxCharged) }
 
-var maxCharged = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 127), big.NewInt(1))
+var maxCharged = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 103), big.NewInt(1))
 
 // Price is what a core-hour costs, exactly. The zero value is no price: all is
 // free of charge.
@@ -107,7 +107,7 @@ func NewMeter(price Price) *Meter { return &Meter{price: price} }
 
 // Charge adds the core-seconds of a job and gives what they add to the total, in
 // minor units; it may be zero. When the core-seconds would pass 2^64-1 or the
-// total 2^127-1, it gives a fault.Invalid and charges nothing.
+// total 2^103-1, it gives a fault.Invalid and charges nothing.
 func (m *Meter) Charge(coreSeconds uint64) (*big.Int, error) {
 	after, carry := bits.Add64(m.coreSeconds, coreSeconds, 0)
 	if carry != 0 {
@@ -116,7 +116,7 @@ func (m *Meter) Charge(coreSeconds uint64) (*big.Int, error) {
 	}
 	total := m.price.Total(after)
 	if total.Cmp(maxCharged) > 0 {
-		return nil, fault.Invalid.New("charge overflows: %d core-seconds cost more than 2^127-1 minor units", after)
+		return nil, fault.Invalid.New("charge overflows: %d core-seconds cost more than 2^103-1 minor units", after)
 	}
 	charge := total.Sub(total, m.price.Total(m.coreSeconds))
 	m.coreSeconds = after
