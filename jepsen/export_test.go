@@ -1,6 +1,9 @@
 package jepsen
 
 import (
+	"encoding/json"
+	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,7 +15,7 @@ import (
 
 // TestExport charges a real log, exports the journal, and has the programs that
 // people use for their books read it, and again after it went through a file into
-// another cluster.
+// another cluster, by an import that was killed on the way.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	e := expect(t)
@@ -20,7 +23,29 @@ func TestExport(t *testing.T) {
 	first.Run(importArgs(e, "nasa")...)
 	file := filepath.Join(t.TempDir(), "journal.jsonl")
 	first.Run("ledger", "export", "--out", file)
-	second.Run("ledger", "import", file)
+	cl, made := second.Dial(), 0
+	for range 2 {
+		if made == e.moved {
+			break
+		}
+		i := startImport(t, second, second.Others()[0], "ledger", "import", file)
+		made = waitForTransfers(t, cl, i, made+1)
+		if err := i.process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatalf("kill: %v", err)
+		}
+		<-i.ended
+		t.Logf("import killed, with %d of %d transfers made", made, e.moved)
+	}
+	var done struct {
+		Documents map[string]int `json:"documents_left_out"`
+		Notes     []string       `json:"notes"`
+	}
+	if err := json.Unmarshal([]byte(second.Run("ledger", "import", file, "-o", "json")), &done); err != nil {
+		t.Fatal(err)
+	}
+	if len(done.Notes) != 0 || done.Documents["receipt final"] != e.charged {
+		t.Errorf("got %+v, want no notes and %d receipts left out, one a charge", done, e.charged)
+	}
 	for name, c := range map[string]*cluster.Cluster{"exported": first, "imported": second} {
 		books := filepath.Join(t.TempDir(), "books.journal")
 		c.Run("ledger", "export", "--format", "hledger", "--out", books)

@@ -37,7 +37,8 @@ func ledgerExportCommand(g *globals) *cobra.Command {
 new file.
 
   jsonl    a line an entry, and before it lines for the assets and accounts that it
-           needs, as they are now: ledger import reads it
+           needs, as they are now. At the end all other assets and accounts, open
+           holds, documents, closed periods, and a checksum: ledger import reads it
   csv      RFC 4180. A field that a spreadsheet would take for a formula, and one
            that begins with ', has a ' in front
   hledger  for hledger and ledger. A credit is a positive amount, a debit a negative
@@ -78,6 +79,9 @@ func (g *globals) export(cmd *cobra.Command, flags *exportFlags) (err error) {
 	}
 	x := newExporter(c, flags, out)
 	err = out.close(hintRead(x.run(cmd.Context())))
+	if err == nil && x.moved {
+		fmt.Fprintln(cmd.ErrOrStderr(), "entries were made meanwhile: an import leaves open holds out, unless --after goes on")
+	}
 	if err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d entries; for those to come: --after %s\n", x.entries, x.request.Cursor)
 	}
@@ -95,9 +99,18 @@ type exporter struct {
 	request *pb.JournalRequest
 	pages   int
 	entries uint64
-	// named are the assets and accounts that were written.
+	// sum is that of what was written.
+	sum journal.Sum
+	// named are assets and accounts that were written: the last of them.
 	named map[exportKey]bool
+	// operator is set for a caller to whom nothing is hidden.
+	operator bool
+	// moved is set when entries were made while the rest was written.
+	moved bool
 }
+
+// mostNamed bounds what is kept of names. Beyond it they are written again.
+const mostNamed = 1 << 17
 
 // exportKey is an asset, or with a path an account of it: the account may be gone
 // and one of another asset in its place.
@@ -106,7 +119,7 @@ type exportKey struct{ path, asset string }
 func newExporter(c *client.Client, flags *exportFlags, out *exportFile) *exporter {
 	x := &exporter{
 		client: c, format: journal.Named(flags.format), whole: flags.format == journal.Names[0],
-		out: out, request: &flags.request, named: make(map[exportKey]bool),
+		out: out, request: &flags.request, named: make(map[exportKey]bool), sum: journal.NewSum(),
 	}
 	x.request.Limit = exportPage
 	return x
@@ -115,20 +128,47 @@ func newExporter(c *client.Client, flags *exportFlags, out *exportFile) *exporte
 // run writes page after page. The cursor of the request is always behind the last
 // page that is written whole.
 func (x *exporter) run(ctx context.Context) error {
+	err := x.writeAll(ctx)
+	if err != nil && x.pages > 0 {
+		return withHint(err, "%d entries are written; go on with --after %s", x.entries, x.request.Cursor)
+	}
+	return err
+}
+
+func (x *exporter) writeAll(ctx context.Context) error {
 	var head []byte
-	if x.request.Cursor == "" {
+	if x.request.Cursor == "" || x.whole {
 		head = x.format.AppendHeader(nil)
+	}
+	if x.whole {
+		me, err := x.client.Identity.Whoami(ctx, &pb.WhoamiRequest{})
+		if err != nil {
+			return err
+		}
+		x.operator = me.Operator
 	}
 	for {
 		page, err := x.page(ctx, head)
-		if err != nil && x.pages > 0 {
-			return withHint(err, "%d entries are written; go on with --after %s", x.entries, x.request.Cursor)
-		}
-		if err != nil || page.Done {
+		if err != nil {
 			return err
+		}
+		if page.Done && x.whole {
+			return x.end(ctx)
+		}
+		if page.Done {
+			return nil
 		}
 		head = nil
 	}
+}
+
+// write writes text, which is of whole lines.
+func (x *exporter) write(text []byte) error {
+	if err := x.out.write(text); err != nil {
+		return err
+	}
+	x.sum.Add(text)
+	return nil
 }
 
 // page asks for a page and writes it behind text.
@@ -137,6 +177,9 @@ func (x *exporter) page(ctx context.Context, text []byte) (*pb.JournalResponse, 
 	if err != nil {
 		return nil, err
 	}
+	if len(x.named) > mostNamed {
+		clear(x.named)
+	}
 	accounts, err := x.describe(ctx, page.Entries)
 	if err != nil {
 		return nil, err
@@ -144,7 +187,7 @@ func (x *exporter) page(ctx context.Context, text []byte) (*pb.JournalResponse, 
 	for _, e := range page.Entries {
 		text = x.appendEntry(text, e, accounts)
 	}
-	if err := x.out.write(text); err != nil {
+	if err := x.write(text); err != nil {
 		return nil, err
 	}
 	x.pages++
@@ -174,7 +217,7 @@ func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (ma
 	for _, e := range entries {
 		for _, path := range []string{e.Debit, e.Credit} {
 			if account := (exportKey{path, e.Asset}); !x.named[account] {
-				accounts[account] = journal.Account{Path: path, Asset: e.Asset}
+				accounts[account] = x.unknown(account)
 			}
 		}
 	}
@@ -194,10 +237,21 @@ func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (ma
 	return accounts, err
 }
 
+// unknown is an account that is not there. To an operator nothing is hidden, and
+// only an ephemeral account goes.
+func (x *exporter) unknown(account exportKey) journal.Account {
+	a := journal.Account{Path: account.path, Asset: account.asset}
+	if x.operator {
+		a.Kind, a.State = "ephemeral", "gone"
+	}
+	return a
+}
+
 func exportedAccount(answer *pb.AccountResponse) journal.Account {
 	a := journal.Account{
 		Path: answer.Path, Asset: answer.Asset, Kind: answer.Kind, State: answer.State,
-		Overdraft: answer.Overdraft, Ceiling: answer.Ceiling, HoldOverdraft: answer.HoldOverdraft, Owner: answer.Owner,
+		Overdraft: answer.Overdraft, Ceiling: answer.Ceiling, DailyLimit: answer.DailyLimit,
+		HoldOverdraft: answer.HoldOverdraft, Owner: answer.Owner,
 	}
 	for _, datum := range answer.Metadata {
 		if a.Metadata == nil {

@@ -50,7 +50,7 @@ func fillBooks(t *testing.T, c *client.Client, seed uint64, steps int) {
 		b.openAccount(&pb.OpenAccountRequest{Path: bookAccount(asset, "bank"), Asset: asset, Overdraft: unlimited, HoldOverdraft: true})
 		for _, name := range bookAccounts {
 			b.openAccount(&pb.OpenAccountRequest{
-				Path: bookAccount(asset, name), Asset: asset, Overdraft: "3", Ceiling: "170000000000000000000", Owner: "/user/" + name[:1],
+				Path: bookAccount(asset, name), Asset: asset, Overdraft: "3", Ceiling: "9000000000000", Owner: "/user/" + name[:1],
 				Metadata: []*pb.Metadatum{{Key: "name", Value: "=" + name}},
 			})
 			b.transfer(&pb.Transfer{Debit: bookAccount(asset, "bank"), Credit: bookAccount(asset, name), Amount: "1000"})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,7 +140,7 @@ func wantWholeJournal(t *testing.T, c *client.Client) {
 			if line.Account.Kind != "normal" || line.Account.State != "open" || line.Account.Overdraft == "" {
 				t.Errorf("got %+v, want its kind, state and limits", line.Account)
 			}
-		default:
+		case line.Entry != nil:
 			entries = append(entries, line.Entry)
 			kinds[line.Entry.Kind] = true
 			if !named[line.Entry.Asset] || !named[line.Entry.Debit] || !named[line.Entry.Credit] {
@@ -184,7 +185,7 @@ func wantParts(t *testing.T, c *client.Client, format string) {
 			t.Fatalf("after %d pages: got %v, hint %q, want a cursor to go on from", pages, err, hintOf(err))
 		}
 		exportTo(t, c, first, format, &pb.JournalRequest{Cursor: cursor})
-		if diff := cmp.Diff(whole.String(), namedOnce(format, first.String())); diff != "" {
+		if diff := cmp.Diff(namedOnce(format, whole.String()), namedOnce(format, first.String())); diff != "" {
 			t.Errorf("interrupted after %d pages: the parts are not the whole (-whole +parts):\n%s", pages, diff)
 		}
 	}
@@ -193,7 +194,7 @@ func wantParts(t *testing.T, c *client.Client, format string) {
 	middle := entries[len(entries)/2].Index
 	exportTo(t, c, &parts, format, &pb.JournalRequest{UntilIndex: middle})
 	exportTo(t, c, &parts, format, &pb.JournalRequest{Cursor: number(middle)})
-	if diff := cmp.Diff(whole.String(), namedOnce(format, parts.String())); diff != "" {
+	if diff := cmp.Diff(namedOnce(format, whole.String()), namedOnce(format, parts.String())); diff != "" {
 		t.Errorf("split at index %d: the parts are not the whole (-whole +parts):\n%s", middle, diff)
 	}
 	rest := exportTo(t, c, &parts, format, &pb.JournalRequest{Cursor: x.request.Cursor})
@@ -202,16 +203,20 @@ func wantParts(t *testing.T, c *client.Client, format string) {
 	}
 }
 
-// namedOnce takes away what names an asset or an account again.
+// namedOnce takes away what names an asset or an account again, and where a part
+// begins and ends.
 func namedOnce(format, text string) string {
-	separator, names := "\n", []string{`{"type":"asset"`, `{"type":"account"`}
+	separator, names, bounds := "\n", []string{`{"type":"asset"`, `{"type":"account"`}, []string{`{"type":"journal"`, `{"type":"end"`}
 	if format == "hledger" {
-		separator, names = "\n\n", []string{"commodity ", "account "}
+		separator, names, bounds = "\n\n", []string{"commodity ", "account "}, nil
+	}
+	begins := func(part string, with []string) bool {
+		return slices.ContainsFunc(with, func(s string) bool { return strings.HasPrefix(part, s) })
 	}
 	met := make(map[string]bool)
 	var kept []string
 	for _, part := range strings.Split(text, separator) {
-		if (strings.HasPrefix(part, names[0]) || strings.HasPrefix(part, names[1])) && met[part] {
+		if begins(part, bounds) || begins(part, names) && met[part] {
 			continue
 		}
 		met[part] = true
@@ -246,7 +251,7 @@ func TestExportOfWhatIsGone(t *testing.T) {
 	var text bytes.Buffer
 	exportTo(t, c, &text, "jsonl", &pb.JournalRequest{Under: "/account/job"})
 	for _, want := range []string{
-		`{"type":"account","path":"/account/job","asset":"USD"}`,
+		`{"type":"account","path":"/account/job","asset":"USD","kind":"ephemeral","state":"gone"}`,
 		`{"type":"account","path":"/account/job","asset":"CORE-HOUR","kind":"ephemeral","state":"open","overdraft":"0.000000000000000000","owner":"/user/ann"}`,
 	} {
 		if !strings.Contains(text.String(), want+"\n") {
@@ -317,5 +322,82 @@ func TestExportFileIsWholePages(t *testing.T) {
 	}
 	if err := out.close(io.ErrShortWrite); !errors.Is(err, io.ErrShortWrite) || fileExists(nothing) {
 		t.Errorf("a file of nothing: got %v, and it exists: %v", err, fileExists(nothing))
+	}
+}
+
+// meddler makes an entry when something is written that holds a text.
+type meddler struct {
+	bytes.Buffer
+	text   string
+	meddle func()
+}
+
+func (w *meddler) Write(page []byte) (int, error) {
+	if w.meddle != nil && bytes.Contains(page, []byte(w.text)) {
+		w.meddle()
+		w.meddle = nil
+	}
+	return w.Buffer.Write(page)
+}
+
+// TestExportSaysWhetherItIsOfNow exports while entries are made, and up to an index:
+// what stands open then is not what the entries come to.
+func TestExportSaysWhetherItIsOfNow(t *testing.T) {
+	t.Parallel()
+	c := startLedger(t)
+	fillBooks(t, c, 6, 0)
+	bank, ann := bookAccount("USD", "bank"), bookAccount("USD", "ann")
+	mustOp(t, c, holding(&pb.PlaceHold{Id: "held", Debit: bank, Credit: ann, Amount: "1"}))
+	w := &meddler{text: `{"type":"hold"`, meddle: func() { mustOp(t, c, paying("meddled", bank, ann, "1")) }}
+	x := exportTo(t, c, w, "jsonl", &pb.JournalRequest{})
+	if !x.moved || !strings.Contains(w.String(), `"now":false`) || strings.Contains(w.String(), "meddled") {
+		t.Errorf("while entries are made: moved %v, got\n%s\nwant that it is not of now", x.moved, w.String())
+	}
+	var text bytes.Buffer
+	exportTo(t, c, &text, "jsonl", &pb.JournalRequest{UntilIndex: 1 << 40})
+	if !strings.Contains(text.String(), `"now":false`) || strings.Contains(text.String(), `"type":"hold"`) {
+		t.Errorf("up to an index: got\n%s\nwant that it is not of now", text.String())
+	}
+	x = exportTo(t, c, w, "jsonl", &pb.JournalRequest{Cursor: x.request.Cursor})
+	if x.moved || x.entries != 1 || !strings.Contains(w.String(), `"now":true`) {
+		t.Errorf("going on: moved %v, %d entries, want the one that was made, of now", x.moved, x.entries)
+	}
+	books := readBooksOf(t, w.String())
+	if len(books.holds) != 1 || books.holds[0].ID != "held" || books.posted == 0 {
+		t.Errorf("got the holds %v of %d entries, want the one that is open, once", books.holds, books.posted)
+	}
+	if books := readBooksOf(t, text.String()); len(books.holds) != 0 || books.end.Now {
+		t.Errorf("up to an index: got the holds %v, want none", books.holds)
+	}
+}
+
+func readBooksOf(t *testing.T, text string) *journalBooks {
+	t.Helper()
+	books, err := booksOf(t, strings.TrimSuffix(text, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return books
+}
+
+// TestExportForgetsNames bounds what an export keeps: what it forgot is named again.
+func TestExportForgetsNames(t *testing.T) {
+	t.Parallel()
+	c := startLedger(t)
+	fillBooks(t, c, 8, 10)
+	var whole, text bytes.Buffer
+	exportTo(t, c, &whole, "jsonl", &pb.JournalRequest{})
+	x := pagedExporter(c, &text, "jsonl", &pb.JournalRequest{})
+	for n := range mostNamed {
+		x.named[exportKey{asset: number(uint64(n))}] = true
+	}
+	if err := x.run(client.WithRead(t.Context(), client.Latest)); err != nil {
+		t.Fatal(err)
+	}
+	if len(x.named) > mostNamed {
+		t.Errorf("it keeps %d names, want at most %d", len(x.named), mostNamed)
+	}
+	if diff := cmp.Diff(namedOnce("jsonl", whole.String()), namedOnce("jsonl", text.String())); diff != "" {
+		t.Errorf("exports differ (-keeping all names +forgetting):\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 )
 
 func ledgerImportJournalCommand(g *globals) *cobra.Command {
-	var dryRun bool
+	var flags importJournalFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Make the entries of an exported journal again, in another cluster",
@@ -24,25 +25,40 @@ func ledgerImportJournalCommand(g *globals) *cobra.Command {
 accounts that are missing, and a transfer for each entry that posts, with its
 effective time and description. The transfer has the id of the entry's step, or
 for a further entry of a step import:PART:ID, so that to run the same import
-again makes nothing twice.
+again makes nothing twice. An import that was interrupted goes on when it is run
+again.
 
-What is only reserved is not imported: holds, and what became of them, are
-counted and left out. Nor are documents, and accounts that were ephemeral or
-transient become normal ones. An account that import opens has no limits until
-all is made, and then those of the file. An account that was there keeps its own.
+An account that import opens has no limits until all is made, and then what the
+file says: limits, metadata, frozen or closed. An account that was there keeps its
+own. Ephemeral accounts are opened when they are needed, and go as they did.
+
+Last, if the file ends with an export of all entries, what remains of the holds
+that were open is reserved again, under the same ids and until they expire, and
+the periods that were closed are closed, for ever: that can not be undone. With
+--unfinished all that is done last is left to another import, of a later export:
+accounts have no limits until then.
+
+Not imported, but counted: what became of holds that are closed, and documents,
+which only the cluster that signed them can honour. Log times are those of the
+import, and what an account spent of its daily limit begins anew.
 
 Nothing is changed when a line is wrong, and no list of transfers, of up to 1000
-or 1 MiB, is sent that an account could not bear.`,
+or 1 MiB, is sent that an account could not bear. --dry-run says all that would be
+made, left out or refused.`,
 		Example: `  acquired ledger import journal.jsonl --dry-run
   acquired ledger import journal.jsonl`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.importJournal(cmd, args[0], dryRun)
+			return g.importJournal(cmd, args[0], flags)
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing, and say what would be made")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "change nothing, and say what would be made")
+	cmd.Flags().BoolVar(&flags.unfinished, "unfinished", false,
+		"leave accounts without limits, holds out and periods open: imports of later exports follow")
 	return cmd
 }
+
+type importJournalFlags struct{ dryRun, unfinished bool }
 
 // importedJournal is what became of a file.
 type importedJournal struct {
@@ -56,17 +72,28 @@ type importedJournal struct {
 	// Assets and Accounts are those that were missing.
 	Assets   int `json:"assets_created"`
 	Accounts int `json:"accounts_opened"`
+	// Passing are ephemeral accounts that were gone at the end.
+	Passing int `json:"accounts_gone"`
 	// Created and Existing add up to Posted.
 	Created  uint64 `json:"transfers_created"`
 	Existing uint64 `json:"transfers_existing"`
+	// Holds are those that were open. Expired ones did so since.
+	HoldsPlaced   int `json:"holds_placed"`
+	HoldsExisting int `json:"holds_existing"`
+	HoldsExpired  int `json:"holds_expired"`
+	HoldsLeftOut  int `json:"holds_left_out"`
+	// Periods are those that were open here.
+	Periods int `json:"periods_closed"`
+	// Documents are counted by kind and state: none is imported.
+	Documents map[string]uint64 `json:"documents_left_out"`
 	// Notes say what is not as it was where the file comes from.
 	Notes []string `json:"notes"`
 }
 
 func (d *importedJournal) table(w io.Writer) {
-	created := "created"
+	created, placed, closed := "created", "placed", "closed"
 	if d.DryRun {
-		created = "to be created"
+		created, placed, closed = "to be created", "to be placed", "to be closed"
 	}
 	row(w, "file", d.File)
 	row(w, "entries", number(d.Entries))
@@ -77,12 +104,28 @@ func (d *importedJournal) table(w io.Writer) {
 	}
 	row(w, "assets", fmt.Sprintf("%d %s", d.Assets, created))
 	row(w, "accounts", fmt.Sprintf("%d %s", d.Accounts, created))
+	if d.Passing > 0 {
+		row(w, "  gone", strconv.Itoa(d.Passing))
+	}
 	row(w, "transfers", fmt.Sprintf("%d %s, %d existing", d.Created, created, d.Existing))
+	if d.HoldsPlaced+d.HoldsExisting+d.HoldsExpired+d.HoldsLeftOut > 0 {
+		row(w, "holds", fmt.Sprintf("%d %s, %d existing, %d expired, %d left out",
+			d.HoldsPlaced, placed, d.HoldsExisting, d.HoldsExpired, d.HoldsLeftOut))
+	}
+	if d.Periods > 0 {
+		row(w, "periods", fmt.Sprintf("%d %s", d.Periods, closed))
+	}
+	if len(d.Documents) > 0 {
+		row(w, "documents", fmt.Sprintf("%d left out", sumOf(d.Documents)))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(d.Documents)) {
+		row(w, "  "+kind, number(d.Documents[kind]))
+	}
 	for _, note := range d.Notes {
 		row(w, "note", printable(note))
 	}
 	switch {
-	case d.Assets+d.Accounts > 0 || d.Created > 0:
+	case d.Assets+d.Accounts+d.HoldsPlaced+d.Periods > 0 || d.Created > 0:
 	case d.DryRun:
 		row(w, "result", "there is nothing to make")
 	default:
@@ -90,9 +133,16 @@ func (d *importedJournal) table(w io.Writer) {
 	}
 }
 
+func sumOf(counts map[string]uint64) (sum uint64) {
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
+}
+
 // importJournal reads the whole file before it changes anything, and then reads
 // it again to make what it says.
-func (g *globals) importJournal(cmd *cobra.Command, path string, dryRun bool) error {
+func (g *globals) importJournal(cmd *cobra.Command, path string, flags importJournalFlags) error {
 	if !g.flags.Changed("timeout") {
 		g.timeout = importTimeout
 	}
@@ -110,7 +160,7 @@ func (g *globals) importJournal(cmd *cobra.Command, path string, dryRun bool) er
 		return err
 	}
 	defer c.Close()
-	i := newJournalImporter(c, file, books, cmd.ErrOrStderr(), dryRun)
+	i := newJournalImporter(c, file, books, cmd.ErrOrStderr(), flags)
 	if err := i.run(cmd.Context()); err != nil {
 		return err
 	}
@@ -125,20 +175,31 @@ type journalImporter struct {
 	// notes is where the user is told what was made.
 	notes    io.Writer
 	progress *progress
+	// hasAccounts is set when the cluster had some before.
+	hasAccounts bool
 	// closedUntil is the instant before which nothing can be effective any more.
 	closedUntil int64
 	// standings are accounts that were there, as the transfers leave them.
 	standings map[string]*standing
-	done      importedJournal
+	// openHere are the holds that were open in the cluster.
+	openHere map[string]bool
+	// unfinished is set when other imports follow.
+	unfinished bool
+	done       importedJournal
+	// unsaid is how many notes there was no room for.
+	unsaid int
 }
 
-func newJournalImporter(c *client.Client, file *os.File, books *journalBooks, notes io.Writer, dryRun bool) *journalImporter {
+// mostNotes is how many things are said one by one.
+const mostNotes = 100
+
+func newJournalImporter(c *client.Client, file *os.File, books *journalBooks, notes io.Writer, flags importJournalFlags) *journalImporter {
 	return &journalImporter{
 		client: c, file: file, books: books, notes: notes,
-		progress: newProgress(notes, "transfers", int(books.posted)),
+		progress: newProgress(notes, "transfers", int(books.posted)), unfinished: flags.unfinished,
 		done: importedJournal{
-			File: books.file, DryRun: dryRun, Entries: books.posted + books.skipped, Posted: books.posted,
-			Skipped: books.skipped, SkippedKinds: books.skippedKinds, Notes: []string{},
+			File: books.file, DryRun: flags.dryRun, Entries: books.posted + books.skipped, Posted: books.posted,
+			Skipped: books.skipped, SkippedKinds: books.skippedKinds, Documents: books.documents, Notes: []string{},
 		},
 	}
 }
@@ -162,11 +223,63 @@ func (i *journalImporter) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return i.finishAccounts(ctx)
+	err = i.finish(ctx)
+	if err != nil && !i.done.DryRun {
+		return withHint(err, "all transfers stand; run the same command again to go on")
+	}
+	return err
+}
+
+// finish makes what is behind the entries of the file.
+func (i *journalImporter) finish(ctx context.Context) error {
+	if i.unfinished {
+		i.leaveUnfinished()
+		return nil
+	}
+	i.noteLeftOut()
+	if err := i.placeHolds(ctx); err != nil {
+		return err
+	}
+	if err := i.finishAccounts(ctx); err != nil {
+		return err
+	}
+	if i.unsaid > 0 {
+		i.done.Notes = append(i.done.Notes, fmt.Sprintf("there are %d more notes", i.unsaid))
+	}
+	return i.closePeriods(ctx)
+}
+
+func (i *journalImporter) leaveUnfinished() {
+	accounts := 0
+	for _, a := range i.books.accounts {
+		if a.unfinished() && a.State != "gone" {
+			accounts++
+		}
+	}
+	for _, h := range i.books.holds {
+		if !h.exists {
+			i.done.HoldsLeftOut++
+		}
+	}
+	i.note("%d accounts have no limits and %d periods are open until an import without --unfinished", accounts, i.done.Periods)
+	i.done.Periods = 0
+}
+
+func (i *journalImporter) noteLeftOut() {
+	if end := i.books.end; end != nil && !end.Now {
+		i.note("the file does not say what stood open at its end: holds, documents and periods are left out")
+	}
+	for _, document := range i.books.open {
+		i.note("%s is open where the file comes from", document)
+	}
 }
 
 // note keeps what the user should know.
 func (i *journalImporter) note(format string, args ...any) {
+	if len(i.done.Notes) >= mostNotes {
+		i.unsaid++
+		return
+	}
 	i.done.Notes = append(i.done.Notes, fmt.Sprintf(format, args...))
 }
 

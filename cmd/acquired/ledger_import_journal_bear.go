@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/big"
+	"time"
 
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -14,6 +15,8 @@ type standing struct {
 	// available is what may be debited and room what may be credited; nil is no
 	// bound.
 	available, room *big.Int
+	// own is what may be reserved without an overdraft; nil is no bound.
+	own *big.Int
 }
 
 // bear refuses the transfers that an account which was there could not bear as
@@ -22,7 +25,16 @@ func (i *journalImporter) bear(ctx context.Context, l *importList) error {
 	if err := i.askStandings(ctx, l.transfers); err != nil {
 		return err
 	}
+	for a := range l.uneven {
+		return fault.Conflict.New("%s, lines %d to %d: account %s is transient, and they do not leave it empty",
+			i.books.file, l.lines[0], l.lines[len(l.lines)-1], a.Path)
+	}
+	now := time.Now().UnixNano()
 	for at, t := range l.transfers {
+		if t.EffectiveUnixNanos > now {
+			return fault.Conflict.New("%s, line %d: transfer %s is effective %s, and now it is %s",
+				i.books.file, l.lines[at], t.Id, formatNanos(t.EffectiveUnixNanos), formatNanos(now))
+		}
 		if t.EffectiveUnixNanos < i.closedUntil {
 			return fault.Conflict.New("%s, line %d: transfer %s is effective %s, and what was before %s is closed",
 				i.books.file, l.lines[at], t.Id, formatNanos(t.EffectiveUnixNanos), formatNanos(i.closedUntil))
@@ -43,10 +55,11 @@ func (i *journalImporter) askStandings(ctx context.Context, transfers []*pb.Tran
 	asked := make(map[string]bool)
 	var paths []string
 	for _, t := range transfers {
-		for _, path := range []string{t.Debit, t.Credit} {
-			if !asked[path] && i.standings[path] == nil && !i.books.accounts[path].unfinished() {
-				asked[path] = true
-				paths = append(paths, path)
+		debit, credit := i.parties(t)
+		for _, a := range []*importedAccount{debit, credit} {
+			if !asked[a.Path] && i.standings[a.Path] == nil && !a.unfinished() {
+				asked[a.Path] = true
+				paths = append(paths, a.Path)
 			}
 		}
 	}
@@ -70,6 +83,13 @@ func standingOf(a *pb.AccountResponse) (*standing, error) {
 			return nil, err
 		}
 		s.available = available
+	}
+	if !a.HoldOverdraft {
+		var c importedAccount
+		if err := c.found(a); err != nil {
+			return nil, err
+		}
+		s.own = c.counters.own()
 	}
 	if a.Ceiling == "" {
 		return s, nil
@@ -114,14 +134,30 @@ func (s *standing) debit(amount *big.Int) *fault.Fault {
 	if s == nil {
 		return nil
 	}
-	return s.move(s.available, s.room, amount, "has less available")
+	if refused := s.move(s.available, s.room, amount, "has less available"); refused != nil || s.own == nil {
+		return refused
+	}
+	s.own.Sub(s.own, amount)
+	return nil
+}
+
+// reserve takes an amount for a hold.
+func (s *standing) reserve(amount *big.Int) *fault.Fault {
+	if s != nil && s.state == "open" && s.own != nil && s.own.Cmp(amount) < 0 {
+		return fault.Insufficient.New("has less available for holds")
+	}
+	return s.debit(amount)
 }
 
 func (s *standing) credit(amount *big.Int) *fault.Fault {
 	if s == nil {
 		return nil
 	}
-	return s.move(s.room, s.available, amount, "has less room below its ceiling")
+	if refused := s.move(s.room, s.available, amount, "has less room below its ceiling"); refused != nil || s.own == nil {
+		return refused
+	}
+	s.own.Add(s.own, amount)
+	return nil
 }
 
 // move takes an amount from one bound and gives it to the other; nil is none.

@@ -11,20 +11,37 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// journalBooks are what the lines of a file come to.
+// journalBooks are what the lines of a file come to. They grow with the accounts and
+// the open holds of the ledger, not with its entries.
 type journalBooks struct {
 	file string
-	// assets and accounts are those that the lines name, by code and path; codes
-	// and paths have them in the order of the file.
+	// assets and accounts are those that the lines name; codes and keys have them
+	// in the order of the file.
 	assets   map[string]*importedAsset
-	accounts map[string]*importedAccount
+	accounts map[exportKey]*importedAccount
 	codes    []string
-	paths    []string
+	keys     []exportKey
 	// first is the first entry, nil when there is none.
 	first *pb.JournalEntry
 
 	posted, skipped uint64
 	skippedKinds    map[string]uint64
+
+	// holds, documents and periods are what stood at the end of the last export.
+	// Documents are counted by kind and state; open has names of those that are not
+	// final, the first of them.
+	holds     []*importedHold
+	documents map[string]uint64
+	open      []string
+	periods   []journal.Period
+
+	// begun is set when an export began and did not end; end is the last.
+	begun bool
+	end   *journal.End
+	// index is that of the last entry; uneven is what the entries with it leave in
+	// transient accounts.
+	index  uint64
+	uneven unevenAccounts
 }
 
 type importedAsset struct {
@@ -37,28 +54,33 @@ type importedAsset struct {
 	line int
 }
 
-type importedAccount struct {
-	journal.Account
-	// line is the first that names it.
+type importedHold struct {
+	journal.Hold
 	line int
-	// was is what was there before the import, nil for nothing.
-	was *pb.AccountResponse
+	// exists is set for one that the cluster has.
+	exists bool
+	// nobody is the delegate of the file, if the cluster has none of the name.
+	nobody string
 }
 
 // readBooks reads the file to its end. What is wrong with it is wrong usage.
 func readBooks(ctx context.Context, file *os.File, name string) (*journalBooks, error) {
 	b := &journalBooks{
-		file: name, assets: make(map[string]*importedAsset), accounts: make(map[string]*importedAccount),
-		skippedKinds: make(map[string]uint64),
+		file: name, assets: make(map[string]*importedAsset), accounts: make(map[exportKey]*importedAccount),
+		skippedKinds: make(map[string]uint64), documents: make(map[string]uint64), uneven: make(unevenAccounts),
 	}
 	err := eachLine(ctx, file, name, b.add)
-	if err == nil {
-		err = b.checkLimits()
+	b.settle()
+	switch {
+	case err != nil:
+		return b, err
+	case b.begun:
+		err := usage("%s has no end: its export was interrupted, or lines are missing", name)
+		return b, withHint(err, "ledger export --after goes on with it")
+	case len(b.codes) == 0:
+		return b, usage("%s has nothing in it", name)
 	}
-	if err == nil && b.first == nil {
-		err = usage("%s has no entries", name)
-	}
-	return b, err
+	return b, b.checkAmounts()
 }
 
 // eachLine gives the lines of the file from its beginning.
@@ -86,12 +108,33 @@ func eachLine(ctx context.Context, file *os.File, name string, do func(journal.L
 
 func (b *journalBooks) add(line journal.Line) error {
 	switch {
+	case line.Begins:
+		b.begun, b.end = true, nil
+		b.forgetOpen()
+	case line.End != nil:
+		if b.begun, b.end = false, line.End; !line.End.Now {
+			b.forgetOpen()
+		}
 	case line.Asset != nil:
 		return b.addAsset(line.Number, line.Asset)
 	case line.Account != nil:
 		return b.addAccount(line.Number, *line.Account)
+	case line.Hold != nil:
+		return b.addHold(line.Number, line.Hold)
+	case line.Document != nil:
+		b.addDocument(line.Document)
+	case line.Period != nil:
+		b.periods = append(b.periods, *line.Period)
+	default:
+		return b.addEntry(line.Number, line.Entry)
 	}
-	return b.addEntry(line.Number, line.Entry)
+	return nil
+}
+
+// forgetOpen forgets what stood open: it is that of entries that are not the last.
+func (b *journalBooks) forgetOpen() {
+	b.holds, b.periods, b.open = nil, nil, nil
+	clear(b.documents)
 }
 
 func (b *journalBooks) addAsset(line int, a *journal.Asset) error {
@@ -118,15 +161,12 @@ func (b *journalBooks) asset(line int, code string) *importedAsset {
 // what is newest.
 func (b *journalBooks) addAccount(line int, a journal.Account) error {
 	b.asset(line, a.Asset)
-	known := b.accounts[a.Path]
+	key := exportKey{a.Path, a.Asset}
+	known := b.accounts[key]
 	if known == nil {
 		known = &importedAccount{Account: a, line: line}
-		b.accounts[a.Path] = known
-		b.paths = append(b.paths, a.Path)
-	}
-	if known.Asset != a.Asset {
-		return b.wrong(line, "asset", "account %s holds %s here and %s on line %d: one path cannot be both again",
-			a.Path, a.Asset, known.Asset, known.line)
+		b.accounts[key] = known
+		b.keys = append(b.keys, key)
 	}
 	if a.Kind != "" {
 		known.Account = a
@@ -134,9 +174,30 @@ func (b *journalBooks) addAccount(line int, a journal.Account) error {
 	return nil
 }
 
+func (b *journalBooks) addHold(line int, h *journal.Hold) error {
+	for _, path := range []string{h.Debit, h.Credit} {
+		if err := b.addAccount(line, journal.Account{Path: path, Asset: h.Asset}); err != nil {
+			return err
+		}
+	}
+	b.holds = append(b.holds, &importedHold{Hold: *h, line: line})
+	return nil
+}
+
+func (b *journalBooks) addDocument(d *journal.Document) {
+	b.documents[d.Kind+" "+d.State]++
+	if (d.State == "open" || d.State == "overdue") && len(b.open) < mostNotes {
+		b.open = append(b.open, d.Kind+" "+d.ID)
+	}
+}
+
 func (b *journalBooks) addEntry(line int, e *pb.JournalEntry) error {
 	if b.first == nil {
 		b.first = e
+	}
+	if e.Index != b.index {
+		b.settle()
+		b.index = e.Index
 	}
 	of, digits := b.asset(line, e.Asset), journal.ScaleOf(e.Amount)
 	if of.declared && digits > of.scale {
@@ -148,28 +209,65 @@ func (b *journalBooks) addEntry(line int, e *pb.JournalEntry) error {
 			return err
 		}
 	}
-	if journal.Posts(e) {
-		b.posted++
+	if !journal.Posts(e) {
+		b.skipped++
+		b.skippedKinds[e.Kind]++
 		return nil
 	}
-	b.skipped++
-	b.skippedKinds[e.Kind]++
+	b.posted++
+	b.uneven.move(b.account(e.Debit, e.Asset), b.account(e.Credit, e.Asset), e.Amount, ledger.MaxScale)
 	return nil
 }
 
-// checkLimits checks the limits of the accounts now that all scales are known.
-func (b *journalBooks) checkLimits() error {
-	for _, path := range b.paths {
-		a := b.accounts[path]
-		scale := b.assets[a.Asset].scale
-		for _, limit := range []struct{ field, amount string }{{"overdraft", a.Overdraft}, {"ceiling", a.Ceiling}} {
+func (b *journalBooks) account(path, asset string) *importedAccount {
+	return b.accounts[exportKey{path, asset}]
+}
+
+// settle finds transient accounts that the entries of an index do not leave empty:
+// of those the file does not have all entries.
+func (b *journalBooks) settle() {
+	for a := range b.uneven {
+		a.lingers = true
+	}
+	clear(b.uneven)
+}
+
+// checkAmounts checks the limits of the accounts and the holds now that all scales
+// are known, and that an account is of one asset at a time.
+func (b *journalBooks) checkAmounts() error {
+	stays := make(map[string]*importedAccount)
+	for _, key := range b.keys {
+		a := b.accounts[key]
+		for _, limit := range []struct{ field, amount string }{
+			{"overdraft", a.Overdraft}, {"ceiling", a.Ceiling}, {"daily_limit", a.DailyLimit},
+		} {
 			if limit.amount == "" || limit.amount == unlimited {
 				continue
 			}
-			if _, err := ledger.ParseAmount(limit.amount, uint8(scale)); err != nil {
-				return b.wrong(a.line, limit.field, "%w", err)
+			if err := b.checkAmount(a.line, limit.field, limit.amount, a.Asset); err != nil {
+				return err
 			}
 		}
+		if a.State == "gone" {
+			continue
+		}
+		if other := stays[a.Path]; other != nil {
+			return b.wrong(a.line, "asset", "account %s holds %s here and %s on line %d: one path cannot be both again",
+				a.Path, a.Asset, other.Asset, other.line)
+		}
+		stays[a.Path] = a
+	}
+	for _, h := range b.holds {
+		if err := b.checkAmount(h.line, "remaining", h.Remaining, h.Asset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *journalBooks) checkAmount(line int, field, amount, asset string) error {
+	if _, err := ledger.ParseAmount(amount, uint8(b.assets[asset].scale)); err != nil {
+		return b.wrong(line, field, "%w", err)
 	}
 	return nil
 }

@@ -23,22 +23,16 @@ const unfinishedKey = "acquired.import-unfinished"
 // that was interrupted, what the file says of them.
 func (i *journalImporter) finishAccounts(ctx context.Context) error {
 	unknown := 0
-	for _, path := range i.books.paths {
-		a := i.books.accounts[path]
-		if !a.unfinished() {
+	for _, key := range i.books.keys {
+		a := i.books.accounts[key]
+		if !a.unfinished() || a.State == "gone" && a.counters.empty() {
 			continue
 		}
-		if a.Kind == "" {
+		if a.Kind == "" || a.State == "gone" {
 			unknown++
 		}
-		if a.Kind == "ephemeral" || a.Kind == "transient" {
-			i.note("%s is a normal account: it was %s", path, a.Kind)
-		}
-		if i.done.DryRun {
-			continue
-		}
 		if err := i.finishAccount(ctx, a); err != nil {
-			return fmt.Errorf("account %s: %w", path, err)
+			return fmt.Errorf("account %s: %w", a.Path, err)
 		}
 	}
 	if unknown > 0 {
@@ -47,25 +41,47 @@ func (i *journalImporter) finishAccounts(ctx context.Context) error {
 	return nil
 }
 
-// unfinished says whether the account is still without its limits.
-func (a *importedAccount) unfinished() bool {
-	if a.was == nil {
-		return true
-	}
-	for _, datum := range a.was.Metadata {
-		if datum.Key == unfinishedKey {
-			return true
-		}
-	}
-	return false
-}
-
 // finishAccount leaves an account whose limits the imported part of the books
 // does not respect without them. What says that it is unfinished goes last.
 func (i *journalImporter) finishAccount(ctx context.Context, a *importedAccount) error {
-	change := &pb.ChangeAccountRequest{Path: a.Path, Metadata: a.finalMetadata()}
-	if a.State == "frozen" {
+	change := &pb.ChangeAccountRequest{Path: a.Path, Metadata: a.finalMetadata(), HoldOverdraft: proto.Bool(a.HoldOverdraft)}
+	closes := a.State == "closed" && a.counters.empty()
+	if a.State == "frozen" || closes {
 		change.Frozen = proto.Bool(true)
+	}
+	if a.Kind != "" && a.State != "gone" {
+		change.DailyLimit = proto.String(a.DailyLimit)
+		i.setLimits(a, change)
+	}
+	if is := a.kind(); a.Kind != "" && a.Kind != is {
+		i.note("%s is a %s account: it was %s", a.Path, is, a.Kind)
+	}
+	if a.State == "closed" && !closes {
+		i.note("%s stays open: it was closed, but what was imported does not leave it empty", a.Path)
+	}
+	if i.done.DryRun {
+		return nil
+	}
+	if err := i.change(ctx, a, change); err != nil || !closes {
+		return err
+	}
+	_, err := i.client.Ledger.CloseAccount(ctx, &pb.CloseAccountRequest{Path: a.Path})
+	return err
+}
+
+// setLimits adds the limits of the file to the change, if the account is within.
+func (i *journalImporter) setLimits(a *importedAccount, change *pb.ChangeAccountRequest) {
+	if !a.withinLimits(i.books.assets[a.Asset].scale) {
+		i.note("%s has no limits: what was imported is not within those of the file", a.Path)
+		return
+	}
+	change.Overdraft, change.Ceiling = proto.String(cmp.Or(a.Overdraft, "0")), proto.String(a.Ceiling)
+}
+
+// change makes the change, in two parts if it has more metadata than one can have.
+func (i *journalImporter) change(ctx context.Context, a *importedAccount, change *pb.ChangeAccountRequest) error {
+	if err := i.openEphemeral(ctx, a); err != nil {
+		return err
 	}
 	if len(change.Metadata) > ledger.MaxMetadata {
 		before := &pb.ChangeAccountRequest{Path: a.Path, Metadata: change.Metadata[:ledger.MaxMetadata-1]}
@@ -74,30 +90,14 @@ func (i *journalImporter) finishAccount(ctx context.Context, a *importedAccount)
 		}
 		change.Metadata = change.Metadata[ledger.MaxMetadata-1:]
 	}
-	if err := i.setLimits(ctx, a, change); err != nil || a.State != "closed" {
+	_, err := i.client.Ledger.ChangeAccount(ctx, change)
+	if change.Overdraft == nil || !errors.Is(err, fault.Conflict) {
 		return err
 	}
-	_, err := i.client.Ledger.CloseAccount(ctx, &pb.CloseAccountRequest{Path: a.Path})
-	if errors.Is(err, fault.Conflict) {
-		i.note("%s stays open: it was closed, but %v", a.Path, err)
-		return nil
-	}
-	return err
-}
-
-// setLimits makes the change together with the limits that the file says, if it
-// says any, or else without.
-func (i *journalImporter) setLimits(ctx context.Context, a *importedAccount, change *pb.ChangeAccountRequest) error {
-	if a.Kind != "" {
-		limited := proto.CloneOf(change)
-		limited.Overdraft, limited.Ceiling = proto.String(cmp.Or(a.Overdraft, "0")), proto.String(a.Ceiling)
-		_, err := i.client.Ledger.ChangeAccount(ctx, limited)
-		if !errors.Is(err, fault.Conflict) {
-			return err
-		}
-		i.note("%s has no limits: %v", a.Path, err)
-	}
-	_, err := i.client.Ledger.ChangeAccount(ctx, change)
+	// Somebody else moved something meanwhile.
+	i.note("%s has no limits: %v", a.Path, err)
+	change.Overdraft, change.Ceiling = nil, nil
+	_, err = i.client.Ledger.ChangeAccount(ctx, change)
 	return err
 }
 
@@ -108,4 +108,18 @@ func (a *importedAccount) finalMetadata() (all []*pb.Metadatum) {
 		all = append(all, &pb.Metadatum{Key: key, Value: a.Metadata[key]})
 	}
 	return append(all, &pb.Metadatum{Key: unfinishedKey})
+}
+
+// closePeriods closes the periods of the file that are later than all of the
+// cluster: what was final stays so.
+func (i *journalImporter) closePeriods(ctx context.Context) error {
+	for _, p := range i.books.periods {
+		if p.Until <= i.closedUntil || i.done.DryRun {
+			continue
+		}
+		if _, err := i.client.Ledger.ClosePeriod(ctx, &pb.ClosePeriodRequest{UntilUnixNanos: p.Until, Name: p.Name}); err != nil {
+			return fmt.Errorf("period %s: %w", p.Name, err)
+		}
+	}
+	return nil
 }

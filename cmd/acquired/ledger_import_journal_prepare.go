@@ -22,12 +22,20 @@ func (i *journalImporter) prepare(ctx context.Context) error {
 	if err := i.findAccounts(ctx); err != nil {
 		return err
 	}
+	if err := i.findHolds(ctx); err != nil {
+		return err
+	}
 	answer, err := i.client.Ledger.Periods(ctx, &pb.PeriodsRequest{})
 	if err != nil {
 		return err
 	}
 	for _, period := range answer.Periods {
 		i.closedUntil = max(i.closedUntil, period.UntilUnixNanos)
+	}
+	for _, period := range i.books.periods {
+		if period.Until > i.closedUntil {
+			i.done.Periods++
+		}
 	}
 	return nil
 }
@@ -36,6 +44,9 @@ func (i *journalImporter) prepare(ctx context.Context) error {
 // further entries of a step would be made again under the ids of an import.
 func (i *journalImporter) refuseOwn(ctx context.Context) error {
 	first := i.books.first
+	if first == nil {
+		return nil
+	}
 	request := &pb.JournalRequest{Cursor: strconv.FormatUint(first.Index-1, 10), UntilIndex: first.Index}
 	for {
 		page, err := i.client.Ledger.Journal(ctx, request)
@@ -65,6 +76,7 @@ func (i *journalImporter) findAssets(ctx context.Context) error {
 	scales := make(map[string]uint32)
 	for _, t := range totals.Assets {
 		scales[t.Asset] = t.Scale
+		i.hasAccounts = i.hasAccounts || t.Accounts > 0
 	}
 	for _, code := range i.books.codes {
 		of := i.books.assets[code]
@@ -84,18 +96,41 @@ func (i *journalImporter) findAssets(ctx context.Context) error {
 // findAccounts counts the accounts that are missing and compares the assets of
 // the others.
 func (i *journalImporter) findAccounts(ctx context.Context) error {
-	found, err := askAccounts(ctx, i.client, i.books.paths)
+	lines := make(map[string]*importedAccount)
+	var paths []string
+	for _, key := range i.books.keys {
+		a := i.books.accounts[key]
+		if lines[key.path] == nil {
+			lines[key.path] = a
+			paths = append(paths, key.path)
+		}
+		if a.State == "gone" {
+			i.done.Passing++
+		} else {
+			i.done.Accounts++
+		}
+	}
+	if !i.hasAccounts {
+		return nil
+	}
+	found, err := askAccounts(ctx, i.client, paths)
 	if err != nil {
 		return err
 	}
 	for _, answer := range found {
-		a := i.books.accounts[answer.Path]
-		if answer.Asset != a.Asset {
-			return fault.Conflict.New("%s, line %d: account %s holds %s here and %s in the cluster", i.books.file, a.line, a.Path, a.Asset, answer.Asset)
+		a := i.books.account(answer.Path, answer.Asset)
+		if a == nil {
+			a = lines[answer.Path]
+			return fault.Conflict.New("%s, line %d: account %s holds %s here and %s in the cluster",
+				i.books.file, a.line, a.Path, a.Asset, answer.Asset)
 		}
-		a.was = answer
+		if err := a.found(answer); err != nil {
+			return err
+		}
+		if a.State != "gone" {
+			i.done.Accounts--
+		}
 	}
-	i.done.Accounts = len(i.books.paths) - len(found)
 	return nil
 }
 
@@ -111,10 +146,10 @@ func (i *journalImporter) makeMissing(ctx context.Context) error {
 		}
 		fmt.Fprintf(i.notes, "created asset %s with scale %d\n", code, of.scale)
 	}
-	for _, path := range i.books.paths {
-		if a := i.books.accounts[path]; a.was == nil {
+	for _, key := range i.books.keys {
+		if a := i.books.accounts[key]; a.was == nil && a.kind() != "ephemeral" {
 			if err := i.openAccount(ctx, a); err != nil {
-				return fmt.Errorf("account %s: %w", path, err)
+				return err
 			}
 		}
 	}
@@ -126,8 +161,45 @@ func (i *journalImporter) makeMissing(ctx context.Context) error {
 // those of the file.
 func (i *journalImporter) openAccount(ctx context.Context, a *importedAccount) error {
 	_, err := i.client.Ledger.OpenAccount(ctx, &pb.OpenAccountRequest{
-		Path: a.Path, Asset: a.Asset, Overdraft: unlimited, HoldOverdraft: a.HoldOverdraft, Owner: a.Owner,
+		Path: a.Path, Asset: a.Asset, Kind: a.kind(), Overdraft: unlimited, Owner: a.Owner,
 		Metadata: []*pb.Metadatum{{Key: unfinishedKey, Value: "yes"}},
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("account %s: %w", a.Path, err)
+	}
+	a.opened = true
+	return nil
+}
+
+// openEphemeral opens those of the accounts that are not there, because they are
+// empty: such an account goes with the command that leaves it so.
+func (i *journalImporter) openEphemeral(ctx context.Context, accounts ...*importedAccount) error {
+	if i.done.DryRun {
+		return nil
+	}
+	missing := make(map[string]*importedAccount)
+	var paths []string
+	for _, a := range accounts {
+		if a.kind() == "ephemeral" && a.counters.empty() && missing[a.Path] == nil {
+			missing[a.Path] = a
+			paths = append(paths, a.Path)
+		}
+	}
+	found, err := askAccounts(ctx, i.client, paths)
+	if err != nil {
+		return err
+	}
+	for _, answer := range found {
+		if answer.Asset == missing[answer.Path].Asset {
+			delete(missing, answer.Path)
+		}
+	}
+	for _, path := range paths {
+		if a := missing[path]; a != nil {
+			if err := i.openAccount(ctx, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

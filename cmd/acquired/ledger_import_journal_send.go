@@ -21,12 +21,18 @@ const (
 	importListSize   = 1 << 20
 )
 
-// importList is a list of transfers with the lines that they are from.
+// importList is a list of transfers with the lines that they are from, and the
+// holds that they were captured from.
 type importList struct {
 	transfers []*pb.Transfer
 	lines     []int
+	holds     []string
 	size      int
 	ids       map[string]int
+	// assets are those of the accounts, by path.
+	assets map[string]string
+	// uneven is what the list leaves in transient accounts.
+	uneven unevenAccounts
 }
 
 // makeTransfers makes the transfers of the file, list by list.
@@ -46,7 +52,7 @@ func (i *journalImporter) makeTransfers(ctx context.Context) error {
 			}
 			list = importList{}
 		}
-		return i.addTransfer(&list, line.Number, t)
+		return i.addTransfer(&list, line, t)
 	})
 	if err != nil {
 		return err
@@ -66,7 +72,17 @@ func (i *journalImporter) transfer(line journal.Line) (*pb.Transfer, error) {
 	return t, nil
 }
 
+// fits says whether a list may go on: it is long enough, or an account is one of
+// another asset from here on. It is not cut where a transient account is not empty.
 func (l *importList) fits(t *pb.Transfer) bool {
+	for _, path := range []string{t.Debit, t.Credit} {
+		if asset, ok := l.assets[path]; ok && asset != t.Asset {
+			return false
+		}
+	}
+	if len(l.uneven) > 0 {
+		return len(l.transfers) < ledger.MaxTransfers
+	}
 	return len(l.transfers) < importListLength && (l.size == 0 || l.size+sizeInList(t) <= importListSize)
 }
 
@@ -78,22 +94,35 @@ func sizeInList(t *pb.Transfer) int {
 
 // addTransfer adds a transfer to a list, unless the list has it: parts of a
 // journal that were joined may overlap.
-func (i *journalImporter) addTransfer(l *importList, line int, t *pb.Transfer) error {
-	if at, ok := l.ids[t.Id]; ok {
-		if !proto.Equal(l.transfers[at], t) {
-			return i.books.wrong(line, "id", "%s is that of another transfer on line %d", t.Id, l.lines[at])
-		}
-		i.done.Existing++
+func (i *journalImporter) addTransfer(l *importList, line journal.Line, t *pb.Transfer) error {
+	at, ok := l.ids[t.Id]
+	if !ok {
+		i.put(l, line.Number, line.Entry.Hold, t)
 		return nil
 	}
+	if !proto.Equal(l.transfers[at], t) {
+		return i.books.wrong(line.Number, "id", "%s is that of another transfer on line %d", t.Id, l.lines[at])
+	}
+	i.done.Existing++
+	return nil
+}
+
+// put puts a transfer at the end of a list.
+func (i *journalImporter) put(l *importList, line int, hold string, t *pb.Transfer) {
 	if l.ids == nil {
-		l.ids = make(map[string]int)
+		l.ids, l.assets, l.uneven = make(map[string]int), make(map[string]string), make(unevenAccounts)
 	}
 	l.ids[t.Id] = len(l.transfers)
-	l.transfers = append(l.transfers, t)
-	l.lines = append(l.lines, line)
+	l.assets[t.Debit], l.assets[t.Credit] = t.Asset, t.Asset
+	l.transfers, l.lines, l.holds = append(l.transfers, t), append(l.lines, line), append(l.holds, hold)
 	l.size += sizeInList(t)
-	return nil
+	debit, credit := i.parties(t)
+	l.uneven.move(debit, credit, t.Amount, i.books.assets[t.Asset].scale)
+}
+
+// parties are the accounts of a transfer.
+func (i *journalImporter) parties(t *pb.Transfer) (debit, credit *importedAccount) {
+	return i.books.account(t.Debit, t.Asset), i.books.account(t.Credit, t.Asset)
 }
 
 // makeList makes what is missing of a list. What an account could not bear is
@@ -116,8 +145,19 @@ func (i *journalImporter) makeList(ctx context.Context, l *importList) error {
 	} else {
 		i.done.Created += uint64(len(missing.transfers))
 	}
+	i.count(missing)
 	i.progress.show(int(i.done.Created + i.done.Existing))
 	return nil
+}
+
+// count moves what the list moves on the accounts.
+func (i *journalImporter) count(l *importList) {
+	for _, t := range l.transfers {
+		debit, credit := i.parties(t)
+		amount := minorOf(t.Amount, i.books.assets[t.Asset].scale)
+		debit.counters.balance.Sub(&debit.counters.balance, amount)
+		credit.counters.balance.Add(&credit.counters.balance, amount)
+	}
 }
 
 // missing gives the transfers of the list that do not stand, and refuses others
@@ -138,9 +178,12 @@ func (i *journalImporter) missing(ctx context.Context, l *importList) (*importLi
 	missing := &importList{}
 	for at, t := range l.transfers {
 		made := standing[t.Id]
+		if hold := l.holds[at]; made == nil && hold != "" && i.openHere[journal.HoldID(hold)] {
+			return nil, withHint(fault.Conflict.New("%s, line %d: transfer %s was captured from hold %s, which is open in the cluster",
+				i.books.file, l.lines[at], t.Id, hold), "--unfinished leaves holds out, for imports that others follow")
+		}
 		if made == nil {
-			missing.transfers = append(missing.transfers, t)
-			missing.lines = append(missing.lines, l.lines[at])
+			i.put(missing, l.lines[at], l.holds[at], t)
 			continue
 		}
 		if field, was, is := differingField(made, t); field != "" {
@@ -171,6 +214,9 @@ func differingField(made, t *pb.Transfer) (field, was, is string) {
 
 // send makes the transfers, all or none.
 func (i *journalImporter) send(ctx context.Context, l *importList) error {
+	if err := i.openEphemeral(ctx, i.accountsOf(l)...); err != nil {
+		return err
+	}
 	answer, err := i.client.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: l.transfers})
 	if err != nil {
 		return i.inLine(l, err)
@@ -178,6 +224,15 @@ func (i *journalImporter) send(ctx context.Context, l *importList) error {
 	i.done.Created += uint64(answer.Created)
 	i.done.Existing += uint64(len(answer.Existing))
 	return nil
+}
+
+// accountsOf gives the accounts of a list, some more than once.
+func (i *journalImporter) accountsOf(l *importList) (all []*importedAccount) {
+	for _, t := range l.transfers {
+		debit, credit := i.parties(t)
+		all = append(all, debit, credit)
+	}
+	return all
 }
 
 // inLine names the line of the transfer that was refused.

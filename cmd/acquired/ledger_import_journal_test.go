@@ -5,11 +5,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"acquired/cmd/acquired/journal"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -51,10 +53,11 @@ func TestReadBooks(t *testing.T) {
 	if books.posted != 2 || books.skipped != 1 || books.skippedKinds["hold"] != 1 {
 		t.Errorf("got %d posted, %d skipped, want 2 and 1 hold", books.posted, books.skipped)
 	}
-	if got := strings.Join(books.paths, " "); got != "/account/a /account/b /account/c /account/d" {
-		t.Errorf("got the accounts %s", got)
+	want := []exportKey{{"/account/a", "USD"}, {"/account/b", "USD"}, {"/account/c", "RUN"}, {"/account/d", "RUN"}}
+	if !slices.Equal(books.keys, want) {
+		t.Errorf("got the accounts %v, want %v", books.keys, want)
 	}
-	if a := books.accounts["/account/a"]; a.Overdraft != "2.00" || a.State != "frozen" || a.line != 2 {
+	if a := books.account("/account/a", "USD"); a.Overdraft != "2.00" || a.State != "frozen" || a.line != 2 {
 		t.Errorf("got %+v, want what the last line with particulars says", a)
 	}
 	if usd, run := books.assets["USD"], books.assets["RUN"]; usd.scale != 2 || !usd.declared || run.scale != 0 || run.declared {
@@ -70,8 +73,7 @@ func TestReadBooksRefuses(t *testing.T) {
 		lines []string
 		says  string
 	}{
-		{"nothing", nil, "f has no entries"},
-		{"only declarations", []string{`{"type":"asset","code":"USD","scale":2}`}, "f has no entries"},
+		{"nothing", nil, "f has nothing in it"},
 		{"a wrong line", []string{entry, "", "x"}, "f, line 3: invalid character"},
 		{"two scales", []string{`{"type":"asset","code":"USD","scale":2}`, `{"type":"asset","code":"USD","scale":3}`},
 			"f, line 2: scale: asset USD has 3 digits here and 2 on line 1"},
@@ -98,7 +100,7 @@ func TestReadBooksRefuses(t *testing.T) {
 func TestStandings(t *testing.T) {
 	t.Parallel()
 	s, err := standingOf(&pb.AccountResponse{State: "open", Ceiling: "10.00", Balance: &pb.BalanceResponse{
-		Available: "4.00", DebitsPosted: "2.00", CreditsPosted: "5.00", CreditsPending: "1.00",
+		Available: "4.00", Balance: "3.00", DebitsPosted: "2.00", CreditsPosted: "5.00", DebitsPending: "1.00", CreditsPending: "1.00",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +133,35 @@ func TestStandings(t *testing.T) {
 	if refused := free.debit(big.NewInt(1)); refused != nil {
 		t.Errorf("an account without limits: got %v", refused)
 	}
-	s, err = standingOf(&pb.AccountResponse{State: "open", Balance: &pb.BalanceResponse{Available: unlimited}})
+	s, err = standingOf(&pb.AccountResponse{State: "open", HoldOverdraft: true, Balance: &pb.BalanceResponse{Available: unlimited}})
 	if err != nil || s.available != nil || s.room != nil || s.debit(big.NewInt(1)) != nil {
 		t.Errorf("unlimited: got %+v, %v, want no bounds", s, err)
 	}
+}
+
+// TestHoldsWithoutOverdraft reserves of what an account has, not of its overdraft.
+func TestHoldsWithoutOverdraft(t *testing.T) {
+	t.Parallel()
+	s := &standing{state: "open", available: big.NewInt(500), own: big.NewInt(200)}
+	for _, step := range []struct {
+		reserve int64
+		refused bool
+	}{{201, true}, {150, false}, {51, true}, {50, false}} {
+		if refused := s.reserve(big.NewInt(step.reserve)); (refused != nil) != step.refused {
+			t.Errorf("reserve %d: got %v, want a refusal: %v", step.reserve, refused, step.refused)
+		}
+	}
+	if refused := s.debit(big.NewInt(300)); refused != nil || s.available.Sign() != 0 || s.own.Int64() != -300 {
+		t.Errorf("debit the overdraft: got %v, %s available, %s own", refused, s.available, s.own)
+	}
+}
+
+// importerOfTwo imports a file of two accounts.
+func importerOfTwo() *journalImporter {
+	return &journalImporter{books: &journalBooks{
+		file: "f", assets: map[string]*importedAsset{"USD": {scale: 2}},
+		accounts: map[exportKey]*importedAccount{{"a", "USD"}: {}, {"b", "USD"}: {}},
+	}}
 }
 
 // TestListsAreBounded fills lists with the longest transfers and with short ones.
@@ -142,13 +169,15 @@ func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ description, most int }{{0, importListLength}, {64 << 10, 15}} {
 		var l importList
-		i := &journalImporter{books: &journalBooks{file: "f"}}
+		i := importerOfTwo()
 		for n := 0; ; n++ {
-			transfer := &pb.Transfer{Id: number(uint64(n)), Description: strings.Repeat("x", test.description)}
+			transfer := &pb.Transfer{
+				Id: number(uint64(n)), Debit: "a", Credit: "b", Asset: "USD", Amount: "1", Description: strings.Repeat("x", test.description),
+			}
 			if !l.fits(transfer) {
 				break
 			}
-			if err := i.addTransfer(&l, n, transfer); err != nil {
+			if err := i.addTransfer(&l, journal.Line{Number: n, Entry: &pb.JournalEntry{}}, transfer); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -159,19 +188,53 @@ func TestListsAreBounded(t *testing.T) {
 	}
 }
 
+// TestListsLeaveTransientAccountsEmpty makes lists longer rather than cut them where
+// a transient account is not empty.
+func TestListsLeaveTransientAccountsEmpty(t *testing.T) {
+	t.Parallel()
+	var l importList
+	i := importerOfTwo()
+	i.books.account("a", "USD").Kind = "transient"
+	for n := 0; ; n++ {
+		transfer := &pb.Transfer{Id: number(uint64(n)), Debit: "a", Credit: "b", Asset: "USD", Amount: "1"}
+		if n%7 == 0 {
+			transfer.Debit, transfer.Credit, transfer.Amount = "b", "a", "6"
+		}
+		if !l.fits(transfer) {
+			break
+		}
+		i.put(&l, n, "", transfer)
+	}
+	if got := len(l.transfers); got != 1001 || len(l.uneven) != 0 {
+		t.Errorf("got %d transfers and %d accounts that are not empty, want 1001, the first number from %d that leaves none",
+			got, len(l.uneven), importListLength)
+	}
+	i.put(&l, 1002, "", &pb.Transfer{Id: "half", Debit: "b", Credit: "a", Asset: "USD", Amount: "6"})
+	if err := i.bear(t.Context(), &l); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "f, lines 0 to 1002: account") {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if l.fits(&pb.Transfer{Debit: "a", Credit: "b", Asset: "EUR"}) {
+		t.Error("a list goes on where an account is one of another asset")
+	}
+}
+
 func TestListHasAnIDOnce(t *testing.T) {
 	t.Parallel()
 	var l importList
-	i := &journalImporter{books: &journalBooks{file: "f"}}
-	for _, amount := range []string{"1.00", "1.00"} {
-		if err := i.addTransfer(&l, 3, &pb.Transfer{Id: "a", Amount: amount}); err != nil {
+	i := importerOfTwo()
+	add := func(line int, amount string) error {
+		return i.addTransfer(&l, journal.Line{Number: line, Entry: &pb.JournalEntry{}},
+			&pb.Transfer{Id: "a", Debit: "a", Credit: "b", Asset: "USD", Amount: amount})
+	}
+	for range 2 {
+		if err := add(3, "1.00"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(l.transfers) != 1 || i.done.Existing != 1 {
 		t.Errorf("got %d transfers and %d existing, want one each", len(l.transfers), i.done.Existing)
 	}
-	err := i.addTransfer(&l, 5, &pb.Transfer{Id: "a", Amount: "2.00"})
+	err := add(5, "2.00")
 	if want := "f, line 5: id: a is that of another transfer on line 3"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

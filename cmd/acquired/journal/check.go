@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"regexp"
@@ -35,12 +37,44 @@ func (l *accountLine) check() error {
 		checkAccount("path", l.Path),
 		checkAsset("asset", l.Asset),
 		checkOneOf("kind", l.Kind, "", "normal", "ephemeral", "transient"),
-		checkOneOf("state", l.State, "", "open", "frozen", "closed"),
+		checkOneOf("state", l.State, "", "open", "frozen", "closed", "gone"),
 		checkLimit("overdraft", l.Overdraft, ledger.Unlimited),
 		checkLimit("ceiling", l.Ceiling, ""),
-		checkOwner(l.Owner),
+		checkLimit("daily_limit", l.DailyLimit, ""),
+		checkPrincipal("owner", l.Owner),
 		checkMetadata(l.Metadata),
 	)
+}
+
+func (l *holdLine) check() error {
+	if l.Debit == l.Credit {
+		return fmt.Errorf("credit: is the debit too, %q", shortened(l.Credit))
+	}
+	return first(
+		checkID("id", l.ID),
+		checkAccount("debit", l.Debit),
+		checkAccount("credit", l.Credit),
+		checkAsset("asset", l.Asset),
+		checkAmount("remaining", l.Remaining),
+		checkPrincipal("delegate", l.Delegate),
+		checkReference("document", l.Document),
+		checkText("description", l.Description, ledger.MaxDescription),
+	)
+}
+
+// documentWord is what a kind or a state of documents may be called.
+var documentWord = regexp.MustCompile(`^[a-z]{1,32}$`)
+
+func (l *documentLine) check() error {
+	for _, f := range []struct{ name, value string }{{"kind", l.Kind}, {"state", l.State}} {
+		if !documentWord.MatchString(f.value) {
+			return fmt.Errorf("%s: %q is not 1 to 32 of a-z", f.name, shortened(f.value))
+		}
+	}
+	if sum := sha256.Sum256([]byte(l.Text)); hex.EncodeToString(sum[:]) != l.Hash {
+		return fmt.Errorf("hash: is not the SHA-256 of the text")
+	}
+	return checkID("id", l.ID)
 }
 
 func (l *entryLine) check() error {
@@ -110,12 +144,12 @@ func checkAccount(field, account string) error {
 	return nil
 }
 
-func checkOwner(owner string) error {
-	if owner == "" {
+func checkPrincipal(field, principal string) error {
+	if principal == "" {
 		return nil
 	}
-	if _, err := path.Parse(owner); err != nil {
-		return fmt.Errorf("owner: %w", err)
+	if _, err := path.Parse(principal); err != nil {
+		return fmt.Errorf("%s: %w", field, err)
 	}
 	return nil
 }

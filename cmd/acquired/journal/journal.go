@@ -2,7 +2,7 @@
 // files, and reads one of them back:
 //
 //	jsonl    a JSON object a line: assets and accounts before the entries that
-//	         need them. Nothing is lost, and Reader reads it
+//	         need them, and behind the entries what stands open. Reader reads it
 //	csv      a line an entry, for spreadsheets and data frames
 //	hledger  what was posted, for hledger and ledger
 //
@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ var Names = []string{"jsonl", "csv", "hledger"}
 // appends nothing.
 type Format interface {
 	// AppendHeader is for the beginning of a file. A file that continues another
-	// has none, so that the two can be joined.
+	// has none, so that the two can be joined; of JSON lines every part has one.
 	AppendHeader(text []byte) []byte
 	// AppendAsset and AppendAccount come before the first entry that names them.
 	// To have them again does no harm.
@@ -64,14 +65,68 @@ type Account struct {
 	Path, Asset string
 	// Kind is "normal", "ephemeral" or "transient".
 	Kind string
-	// State is "open", "frozen" or "closed".
+	// State is "open", "frozen" or "closed", or "gone": an ephemeral account that
+	// was left empty, of which no more is known.
 	State string
-	// Overdraft is an amount or "unlimited"; Ceiling is empty for no bound.
-	Overdraft, Ceiling string
-	HoldOverdraft      bool
-	Owner              string
-	Metadata           map[string]string
+	// Overdraft is an amount or "unlimited"; Ceiling and DailyLimit are empty for no
+	// bound.
+	Overdraft, Ceiling, DailyLimit string
+	HoldOverdraft                  bool
+	Owner                          string
+	Metadata                       map[string]string
 }
+
+// Hold is one that was open when the journal was written.
+type Hold struct {
+	ID, Debit, Credit, Asset, Remaining string
+	// Expires is in nanoseconds since 1970.
+	Expires int64
+	// Overdraft is whether it may use that of the payer.
+	Overdraft bool
+	Delegate  string
+	// Document is the cheque that it came of.
+	Document, Description string
+}
+
+// Document is what was signed. It proves nothing but with the signature, which the
+// cluster gives that made it.
+type Document struct {
+	// Kind and State are as of pb.DocumentResponse.
+	ID, Kind, State string
+	// Hash is the SHA-256 of Text in hexadecimal.
+	Hash, Text string
+}
+
+// Period is one that is closed: nothing can be back-dated to before Until, in
+// nanoseconds since 1970.
+type Period struct {
+	Name  string
+	Until int64
+}
+
+// End is what one export ends with. A file of which the end is missing is not the
+// whole of what was to be written.
+type End struct {
+	// Entries is how many this export wrote.
+	Entries uint64
+	// Now is set when it says what stood open at its end: it was of all entries up
+	// to then.
+	Now bool
+	// Sum is that of the lines before it: see Sum.
+	Sum string
+}
+
+// Sum is a checksum of the lines of one export, from its header on.
+type Sum struct{ hash hash.Hash }
+
+// NewSum is that of no line.
+func NewSum() Sum { return Sum{sha256.New()} }
+
+// Add adds lines that each end with a line break.
+func (s Sum) Add(lines []byte) { s.hash.Write(lines) }
+
+// String gives the SHA-256 of all lines in hexadecimal.
+func (s Sum) String() string { return hex.EncodeToString(s.hash.Sum(nil)) }
 
 // posting are the kinds of entries that post an amount; the others only change
 // what is pending.
@@ -108,6 +163,10 @@ func TransferID(e *pb.JournalEntry) string {
 	hash := sha256.Sum256([]byte(e.Id))
 	return fmt.Sprintf("%s%d~%s", importPrefix, e.Part, hex.EncodeToString(hash[:]))
 }
+
+// HoldID gives the id under which a hold is placed again: its own, unless it could
+// be the TransferID of an entry.
+func HoldID(id string) string { return TransferID(&pb.JournalEntry{Id: id}) }
 
 // formatTime spells an instant so that no nanosecond is lost.
 func formatTime(unixNanos int64) string {

@@ -31,9 +31,10 @@ func entry() *pb.JournalEntry {
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ format, want string }{
-		{"jsonl", `{"type":"asset","code":"CORE-HOUR","scale":2}
+		{"jsonl", `{"type":"journal","version":1}
+{"type":"asset","code":"CORE-HOUR","scale":2}
 {"type":"account","path":"/account/centre","asset":"CORE-HOUR"}
-{"type":"account","path":"/account/lab/ann","asset":"CORE-HOUR","kind":"normal","state":"open","overdraft":"unlimited","ceiling":"5.00","hold_overdraft":true,"owner":"/user/ann","metadata":{"a":"1","b":"<2>"}}
+{"type":"account","path":"/account/lab/ann","asset":"CORE-HOUR","kind":"normal","state":"open","overdraft":"unlimited","ceiling":"5.00","daily_limit":"1.00","hold_overdraft":true,"owner":"/user/ann","metadata":{"a":"1","b":"<2>"}}
 {"type":"entry","index":12,"counter":3,"time":"2026-11-22T14:38:41.123456789Z","effective":"2026-11-21T14:38:41.123456789Z","kind":"capture","id":"run-7","part":1,"debit":"/account/lab/ann","credit":"/account/centre","asset":"CORE-HOUR","amount":"12.50","hold":"hold-7","document":"","of":"","description":"a run; of @ann"}
 `},
 		{"csv", "index,counter,time,effective,kind,id,part,debit,credit,asset,amount,hold,document,of,description\r\n" +
@@ -61,7 +62,7 @@ account account:lab:ann
 		text := f.AppendAsset(f.AppendHeader(nil), Asset{"CORE-HOUR", 2})
 		text = f.AppendAccount(text, Account{Path: "/account/centre", Asset: "CORE-HOUR"})
 		text = f.AppendAccount(text, Account{
-			Path: "/account/lab/ann", Asset: "CORE-HOUR", Kind: "normal", State: "open", Overdraft: "unlimited", Ceiling: "5.00",
+			Path: "/account/lab/ann", Asset: "CORE-HOUR", Kind: "normal", State: "open", Overdraft: "unlimited", Ceiling: "5.00", DailyLimit: "1.00",
 			HoldOverdraft: true, Owner: "/user/ann", Metadata: map[string]string{"b": "<2>", "a": "1"},
 		})
 		if got := string(f.AppendEntry(text, entry())); got != test.want {
@@ -168,7 +169,7 @@ func randomBooks(most int) *rapid.Generator[books] {
 			e.Index = uint64(i + 1)
 			e.Debit, e.Credit = paths[2*asset+debit], paths[2*asset+1-debit]
 			e.Asset = b.assets[asset].Code
-			amount := ledger.Amount{Hi: rapid.Uint64Max(1<<63-1).Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
+			amount := ledger.Amount{Hi: rapid.Uint64Max(ledger.MaxAmount.Hi).Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
 			e.Amount = amount.Format(uint8(b.assets[asset].Scale))
 			b.entries = append(b.entries, e)
 		}

@@ -12,10 +12,24 @@ type lines struct{}
 
 // The types of lines.
 const (
-	typeAsset   = "asset"
-	typeAccount = "account"
-	typeEntry   = "entry"
+	typeJournal  = "journal"
+	typeAsset    = "asset"
+	typeAccount  = "account"
+	typeEntry    = "entry"
+	typeHold     = "hold"
+	typeDocument = "document"
+	typePeriod   = "period"
+	typeEnd      = "end"
 )
+
+// version is that of the lines: it changes when an older reader would not
+// understand them.
+const version = 1
+
+type journalLine struct {
+	Type    string `json:"type"`
+	Version int    `json:"version"`
+}
 
 type assetLine struct {
 	Type  string `json:"type"`
@@ -31,6 +45,7 @@ type accountLine struct {
 	State         string            `json:"state,omitempty"`
 	Overdraft     string            `json:"overdraft,omitempty"`
 	Ceiling       string            `json:"ceiling,omitempty"`
+	DailyLimit    string            `json:"daily_limit,omitempty"`
 	HoldOverdraft bool              `json:"hold_overdraft,omitempty"`
 	Owner         string            `json:"owner,omitempty"`
 	Metadata      map[string]string `json:"metadata,omitempty"`
@@ -55,7 +70,45 @@ type entryLine struct {
 	Description string `json:"description"`
 }
 
-func (lines) AppendHeader(text []byte) []byte { return text }
+type holdLine struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	Debit       string `json:"debit"`
+	Credit      string `json:"credit"`
+	Asset       string `json:"asset"`
+	Remaining   string `json:"remaining"`
+	Expires     string `json:"expires"`
+	Overdraft   bool   `json:"overdraft"`
+	Delegate    string `json:"delegate"`
+	Document    string `json:"document"`
+	Description string `json:"description"`
+}
+
+type documentLine struct {
+	Type  string `json:"type"`
+	ID    string `json:"id"`
+	Kind  string `json:"kind"`
+	State string `json:"state"`
+	Hash  string `json:"hash"`
+	Text  string `json:"text"`
+}
+
+type periodLine struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Until string `json:"until"`
+}
+
+type endLine struct {
+	Type    string `json:"type"`
+	Entries uint64 `json:"entries"`
+	Now     bool   `json:"now"`
+	Sum     string `json:"sha256"`
+}
+
+func (lines) AppendHeader(text []byte) []byte {
+	return appendLine(text, journalLine{typeJournal, version})
+}
 
 func (lines) AppendAsset(text []byte, a Asset) []byte {
 	return appendLine(text, assetLine{typeAsset, a.Code, a.Scale})
@@ -63,7 +116,7 @@ func (lines) AppendAsset(text []byte, a Asset) []byte {
 
 func (lines) AppendAccount(text []byte, a Account) []byte {
 	return appendLine(text, accountLine{
-		typeAccount, a.Path, a.Asset, a.Kind, a.State, a.Overdraft, a.Ceiling, a.HoldOverdraft, a.Owner, a.Metadata,
+		typeAccount, a.Path, a.Asset, a.Kind, a.State, a.Overdraft, a.Ceiling, a.DailyLimit, a.HoldOverdraft, a.Owner, a.Metadata,
 	})
 }
 
@@ -74,6 +127,29 @@ func (lines) AppendEntry(text []byte, e *pb.JournalEntry) []byte {
 		Kind: e.Kind, ID: e.Id, Part: e.Part, Debit: e.Debit, Credit: e.Credit, Asset: e.Asset, Amount: e.Amount,
 		Hold: e.Hold, Document: e.Document, Of: e.Of, Description: e.Description,
 	})
+}
+
+// AppendHold, AppendDocument, AppendPeriod and AppendEnd append what only the format
+// "jsonl" has a place for.
+func AppendHold(text []byte, h Hold) []byte {
+	return appendLine(text, holdLine{
+		typeHold, h.ID, h.Debit, h.Credit, h.Asset, h.Remaining, formatTime(h.Expires), h.Overdraft, h.Delegate, h.Document, h.Description,
+	})
+}
+
+// AppendDocument appends a document.
+func AppendDocument(text []byte, d Document) []byte {
+	return appendLine(text, documentLine{typeDocument, d.ID, d.Kind, d.State, d.Hash, d.Text})
+}
+
+// AppendPeriod appends a closed period.
+func AppendPeriod(text []byte, p Period) []byte {
+	return appendLine(text, periodLine{typePeriod, p.Name, formatTime(p.Until)})
+}
+
+// AppendEnd appends what an export ends with.
+func AppendEnd(text []byte, e End) []byte {
+	return appendLine(text, endLine{typeEnd, e.Entries, e.Now, e.Sum})
 }
 
 func appendLine(text []byte, line any) []byte {

@@ -8,37 +8,51 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
 
-// MaxLine bounds a line, in bytes. It has room for all that an account may have,
-// with every character escaped.
-const MaxLine = 128 << 10
+// MaxLine bounds a line, in bytes. It has room for the longest document, with all
+// that can be escaped.
+const MaxLine = 512 << 10
 
-// Line is a line of a file. One of Asset, Account and Entry is set.
+// Line is a line of a file. One of what follows the number is set.
 type Line struct {
 	// Number is that of the line in the file, from 1.
-	Number  int
-	Asset   *Asset
-	Account *Account
-	Entry   *pb.JournalEntry
+	Number int
+	// Begins is set where an export begins: what was said before of what stands
+	// open is old.
+	Begins   bool
+	Asset    *Asset
+	Account  *Account
+	Entry    *pb.JournalEntry
+	Hold     *Hold
+	Document *Document
+	Period   *Period
+	End      *End
 }
 
 // Reader reads the format "jsonl", one line at a time. Each line is checked for
-// itself: what a field may be is what the ledger takes.
+// itself: what a field may be is what the ledger takes. Where an export ends, its
+// lines are checked together: they are those that were written.
 type Reader struct {
 	name   string
 	lines  *bufio.Scanner
 	number int
+	// begun is the line where the export began, entries and sum are those since.
+	begun   int
+	entries uint64
+	sum     Sum
 }
 
 // NewReader reads r; name is the file's, for errors.
 func NewReader(r io.Reader, name string) *Reader {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, MaxLine)
-	return &Reader{name: name, lines: scanner}
+	return &Reader{name: name, lines: scanner, begun: 1, sum: NewSum()}
 }
 
 // Read gives the next line that is not empty, and io.EOF after the last. An
@@ -51,6 +65,9 @@ func (r *Reader) Read() (Line, error) {
 			continue
 		}
 		line, err := parseLine(text)
+		if err == nil {
+			err = r.follow(&line, text)
+		}
 		if err != nil {
 			return Line{}, fault.Invalid.New("%s, line %d: %v", r.name, r.number, err)
 		}
@@ -66,7 +83,30 @@ func (r *Reader) Read() (Line, error) {
 	return Line{}, io.EOF
 }
 
+// follow notes a line, and refuses an end of other lines than those before it.
+func (r *Reader) follow(line *Line, text []byte) error {
+	switch {
+	case line.Begins:
+		r.begun, r.entries, r.sum = r.number, 0, NewSum()
+	case line.Entry != nil:
+		r.entries++
+	case line.End != nil && line.End.Entries != r.entries:
+		return fmt.Errorf("entries: the export wrote %d, from line %d to here there are %d", line.End.Entries, r.begun, r.entries)
+	case line.End != nil && line.End.Sum != r.sum.String():
+		return fmt.Errorf("sha256: the lines from line %d to here are not as they were written", r.begun)
+	case line.End != nil:
+		r.begun, r.entries, r.sum = r.number+1, 0, NewSum()
+		return nil
+	}
+	r.sum.Add(text)
+	r.sum.Add([]byte{'\n'})
+	return nil
+}
+
 func parseLine(text []byte) (Line, error) {
+	if !utf8.Valid(text) {
+		return Line{}, errors.New("is not UTF-8")
+	}
 	var head struct {
 		Type string `json:"type"`
 	}
@@ -74,14 +114,38 @@ func parseLine(text []byte) (Line, error) {
 		return Line{}, plainError(err)
 	}
 	switch head.Type {
+	case typeJournal:
+		return parseJournal(text)
 	case typeAsset:
 		return parseAsset(text)
 	case typeAccount:
 		return parseAccount(text)
 	case typeEntry:
 		return parseEntry(text)
+	case typeHold:
+		return parseHold(text)
+	case typeDocument:
+		return parseDocument(text)
+	case typePeriod:
+		return parsePeriod(text)
+	case typeEnd:
+		return parseEnd(text)
 	}
-	return Line{}, fmt.Errorf("type: must be %s, %s or %s, not %q", typeAsset, typeAccount, typeEntry, shortened(head.Type))
+	return Line{}, fmt.Errorf("type: must be asset, account, entry or another that an export of version %d writes, not %q",
+		version, shortened(head.Type))
+}
+
+// parseJournal looks at the version before other fields, which another version may
+// have.
+func parseJournal(text []byte) (Line, error) {
+	var l journalLine
+	if err := json.Unmarshal(text, &l); err != nil {
+		return Line{}, plainError(err)
+	}
+	if l.Version != version {
+		return Line{}, fmt.Errorf("version: is %d, this program reads %d", l.Version, version)
+	}
+	return Line{Begins: true}, decode(text, &l)
 }
 
 func parseAsset(text []byte) (Line, error) {
@@ -104,8 +168,56 @@ func parseAccount(text []byte) (Line, error) {
 		return Line{}, err
 	}
 	return Line{Account: &Account{
-		l.Path, l.Asset, l.Kind, l.State, l.Overdraft, l.Ceiling, l.HoldOverdraft, l.Owner, l.Metadata,
+		l.Path, l.Asset, l.Kind, l.State, l.Overdraft, l.Ceiling, l.DailyLimit, l.HoldOverdraft, l.Owner, l.Metadata,
 	}}, nil
+}
+
+func parseHold(text []byte) (Line, error) {
+	var l holdLine
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	if err := l.check(); err != nil {
+		return Line{}, err
+	}
+	expires, err := parseTime("expires", l.Expires)
+	if err != nil {
+		return Line{}, err
+	}
+	return Line{Hold: &Hold{
+		l.ID, l.Debit, l.Credit, l.Asset, l.Remaining, expires, l.Overdraft, l.Delegate, l.Document, l.Description,
+	}}, nil
+}
+
+func parseDocument(text []byte) (Line, error) {
+	var l documentLine
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	if err := l.check(); err != nil {
+		return Line{}, err
+	}
+	return Line{Document: &Document{l.ID, l.Kind, l.State, l.Hash, l.Text}}, nil
+}
+
+func parsePeriod(text []byte) (Line, error) {
+	var l periodLine
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	if err := checkText("name", l.Name, ledger.MaxPeriodName); err != nil {
+		return Line{}, err
+	}
+	until, err := parseTime("until", l.Until)
+	return Line{Period: &Period{l.Name, until}}, err
+}
+
+func parseEnd(text []byte) (Line, error) {
+	var l endLine
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	return Line{End: &End{l.Entries, l.Now, l.Sum}}, nil
 }
 
 func parseEntry(text []byte) (Line, error) {
@@ -147,10 +259,13 @@ func plainError(err error) error {
 		}
 		return fmt.Errorf("%s: %s is not what the field holds", wrong.Field, shortened(wrong.Value))
 	}
-	if err != nil {
-		return errors.New(shortened(strings.TrimPrefix(err.Error(), "json: ")))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF), err.Error() == "unexpected end of JSON input":
+		return errors.New("is cut off: unexpected end of JSON input")
 	}
-	return nil
+	return errors.New(shortened(strings.TrimPrefix(err.Error(), "json: ")))
 }
 
 // shortened keeps messages short whatever the input.

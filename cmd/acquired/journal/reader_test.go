@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"strings"
@@ -36,6 +38,14 @@ func (l Line) write(f Format) []byte {
 		return f.AppendAsset(nil, *l.Asset)
 	case l.Account != nil:
 		return f.AppendAccount(nil, *l.Account)
+	case l.Hold != nil:
+		return AppendHold(nil, *l.Hold)
+	case l.Document != nil:
+		return AppendDocument(nil, *l.Document)
+	case l.Period != nil:
+		return AppendPeriod(nil, *l.Period)
+	case l.Begins:
+		return f.AppendHeader(nil)
 	}
 	return f.AppendEntry(nil, l.Entry)
 }
@@ -48,7 +58,7 @@ func TestReadsWhatIsWritten(t *testing.T) {
 			e.Description = oneLine(e.Description)
 		}
 		account := Account{
-			Path: "/account/a", Asset: "USD", Kind: "normal", State: "frozen", Overdraft: "unlimited", Ceiling: "1.00",
+			Path: "/account/a", Asset: "USD", Kind: "normal", State: "frozen", Overdraft: "unlimited", Ceiling: "1.00", DailyLimit: "2.00",
 			HoldOverdraft: true, Owner: "/user/a", Metadata: map[string]string{"k": oneLine(descriptions.Draw(t, "value"))},
 		}
 		text := lines{}.AppendAccount(b.render(lines{}), account)
@@ -65,7 +75,7 @@ func TestReadsWhatIsWritten(t *testing.T) {
 				assets = append(assets, *line.Asset)
 			case line.Account != nil:
 				accounts = append(accounts, *line.Account)
-			default:
+			case line.Entry != nil:
 				entries = append(entries, line.Entry)
 			}
 		}
@@ -92,6 +102,64 @@ func TestReaderNumbersLines(t *testing.T) {
 	}
 }
 
+// written gives an export of the text that ends as it should.
+func written(text string) string {
+	text = string(lines{}.AppendHeader(nil)) + text
+	sum := NewSum()
+	sum.Add([]byte(text))
+	return string(AppendEnd([]byte(text), End{Entries: uint64(strings.Count(text, `"type":"entry"`)), Now: true, Sum: sum.String()}))
+}
+
+// TestReaderChecksTheEnd reads exports that were joined, and some that are not as
+// they were written.
+func TestReaderChecksTheEnd(t *testing.T) {
+	t.Parallel()
+	line := string(lines{}.AppendEntry(nil, entry()))
+	whole := written(line + line)
+	cut := whole[:strings.LastIndex(strings.TrimSpace(whole), "\n")+1]
+	for _, good := range []string{
+		whole, whole + whole, whole + line, cut, cut + whole, strings.ReplaceAll(whole, "\n", "\r\n\r\n"),
+	} {
+		if _, err := readAll(good); err != nil {
+			t.Errorf("got %v of\n%s", err, good)
+		}
+	}
+	for _, test := range []struct{ name, text, says string }{
+		{"a line less", strings.Replace(whole, line, "", 1), "line 3: entries: the export wrote 2, from line 1 to here there are 1"},
+		{"a line more", strings.Replace(whole, line, line+line, 1), "line 5: entries: the export wrote 2, from line 1 to here there are 3"},
+		{"another digit", strings.Replace(whole, "12.50", "12.51", 1), "line 4: sha256: the lines from line 1 to here are not as they were written"},
+		{"another digit in the second", whole + strings.Replace(whole, "12.50", "12.51", 1), "line 8: sha256: the lines from line 5 to here"},
+		{"another version", strings.Replace(whole, `"version":1`, `"version":2,"zip":true`, 1), "line 1: version: is 2, this program reads 1"},
+		{"no version", strings.Replace(whole, `,"version":1`, ``, 1), "line 1: version: is 0, this program reads 1"},
+		{"more of this version", strings.Replace(whole, `"version":1`, `"version":1,"zip":true`, 1), `line 1: unknown field "zip"`},
+		{"no UTF-8", strings.Replace(whole, "a run", "a \xffun", 1), "line 2: is not UTF-8"},
+		{"cut off", whole[:len(whole)-20], "line 4: is cut off: unexpected end of JSON input"},
+		{"cut off in the middle", strings.Replace(whole, "@ann\"}\n", "\n", 1), "line 2: is cut off: "},
+	} {
+		if _, err := readAll(test.text); !errors.Is(err, fault.Invalid) || !strings.HasPrefix(err.Error(), "f.jsonl, "+test.says) {
+			t.Errorf("%s: got %v, want an invalid fault of f.jsonl, %s", test.name, err, test.says)
+		}
+	}
+}
+
+func TestReadsWhatStandsOpen(t *testing.T) {
+	t.Parallel()
+	sum := sha256.Sum256([]byte("acquired cheque v1\nid: \"é\"\n"))
+	want := []Line{
+		{Number: 1, Hold: &Hold{"h", "/account/a", "/account/b", "USD", "1.00", afterEpoch, true, "/user/d", "cheque", "a; b"}},
+		{Number: 2, Document: &Document{"cheque", "cheque", "open", hex.EncodeToString(sum[:]), "acquired cheque v1\nid: \"é\"\n"}},
+		{Number: 3, Period: &Period{"2025", afterEpoch}},
+	}
+	var text []byte
+	for _, line := range want {
+		text = append(text, line.write(lines{})...)
+	}
+	got, err := readAll(string(text))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("got %v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestReaderRefuses(t *testing.T) {
 	t.Parallel()
 	good := string(lines{}.AppendEntry(nil, entry()))
@@ -108,12 +176,15 @@ func TestReaderRefuses(t *testing.T) {
 	accountWith := func(field string) string {
 		return `{"type":"account","path":"/account/a","asset":"USD",` + field + `}`
 	}
+	holdWith := func(old, new string) string {
+		return strings.Replace(string(AppendHold(nil, Hold{ID: "h", Debit: "/account/a", Credit: "/account/b", Asset: "USD", Remaining: "1.00", Expires: afterEpoch})), old, new, 1)
+	}
 	for _, test := range []struct{ name, line, says string }{
 		{"no JSON", `type`, "invalid character"},
 		{"half a line", good[:40], "unexpected end of JSON input"},
 		{"a list", `[]`, "a line is an object, not array"},
 		{"two values", strings.TrimSpace(good) + "{}", "invalid character '{'"},
-		{"no type", `{}`, `type: must be asset, account or entry, not ""`},
+		{"no type", `{}`, `type: must be asset, account, entry or another that an export of version 1 writes, not ""`},
 		{"other type", `{"type":"cheque"}`, `not "cheque"`},
 		{"a field more", entryWith(`"counter"`, `"count"`), `unknown field "count"`},
 		{"text for a number", entryWith(`"index":12`, `"index":"12"`), "index: string is not"},
@@ -142,14 +213,24 @@ func TestReaderRefuses(t *testing.T) {
 		{"an account of no asset", `{"type":"account","path":"/account/a"}`, `asset: ""`},
 		{"the folder of accounts", `{"type":"account","path":"/account","asset":"USD"}`, "path: "},
 		{"another kind", accountWith(`"kind":"secret"`), "kind: must be one of"},
-		{"another state", accountWith(`"state":"gone"`), "state: must be one of"},
+		{"another state", accountWith(`"state":"lost"`), "state: must be one of"},
 		{"a negative limit", accountWith(`"overdraft":"-1"`), "overdraft: "},
 		{"a word for a ceiling", accountWith(`"ceiling":"unlimited"`), "ceiling: "},
 		{"an owner who is no path", accountWith(`"owner":"ann"`), "owner: "},
 		{"a value of two lines", accountWith(`"metadata":{"a":"\n"}`), "metadata a: "},
 		{"a key in capitals", accountWith(`"metadata":{"A":"x"}`), "metadata: "},
 		{"a long value", accountWith(`"metadata":{"a":"` + strings.Repeat("x", 513) + `"}`), "metadata a: is 513 bytes long"},
-		{"a line without end", strings.Repeat("x", MaxLine+1), "is longer than 131072 bytes"},
+		{"a negative daily limit", accountWith(`"daily_limit":"-1"`), "daily_limit: "},
+		{"a hold of one account", holdWith(`/account/b`, `/account/a`), "credit: is the debit too"},
+		{"a hold without an id", holdWith(`"h"`, `""`), `id: "" is not`},
+		{"a hold of no amount", holdWith(`1.00`, `much`), "remaining: "},
+		{"a hold without end", holdWith(`2026-`, `x`), "expires: "},
+		{"a delegate who is no path", holdWith(`"delegate":""`, `"delegate":"d"`), "delegate: "},
+		{"a document of another text", `{"type":"document","id":"d","kind":"cheque","state":"open","hash":"00","text":"x"}`, "hash: is not the SHA-256"},
+		{"a kind with a space", `{"type":"document","id":"d","kind":"a b","state":"open","hash":"00","text":"x"}`, `kind: "a b" is not`},
+		{"a period without end", `{"type":"period","name":"x","until":""}`, "until: "},
+		{"a long name of a period", `{"type":"period","name":"` + strings.Repeat("x", 65) + `","until":""}`, "name: is 65 bytes long"},
+		{"a line without end", strings.Repeat("x", MaxLine+1), "is longer than 524288 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,6 +252,8 @@ func FuzzReadJournal(f *testing.F) {
 	f.Add(`{"type":"asset","code":"USD","scale":18}` + "\n\n" + `{"type":"account","path":"/account/a","asset":"USD","metadata":{"a":"b"}}`)
 	f.Add(`{"type":"entry","index":1,"time":"1970-01-01T00:00:00+01:00","effective":"1677-09-21T00:12:43.145224192Z","kind":"hold","id":"@","debit":"/account/-","credit":"/account/+","asset":"A","amount":"0","description":"\u2028;\n(\ud800"}`)
 	f.Add(`{"type":"account","path":"/account/a","asset":"A","overdraft":"unlimited","ceiling":"0.5","kind":"transient","state":"closed","owner":"/user/a"}`)
+	f.Add(string(AppendHold(nil, Hold{"h", "/account/a", "/account/b", "A", "1", 1, true, "/user/d", "c", "x"})) + `{"type":"period","name":"x","until":"2026-01-01T00:00:00Z"}`)
+	f.Add(written(string(lines{}.AppendEntry(nil, entry()))))
 	f.Add(`{"TYPE":"asset","type":"entry","type":"asset","code":"A"}` + "\r\n[")
 	f.Fuzz(func(t *testing.T, text string) {
 		read, err := readAll(text)
@@ -178,6 +261,9 @@ func FuzzReadJournal(f *testing.F) {
 			t.Fatalf("got %v, want an invalid fault", err)
 		}
 		for _, line := range read {
+			if line.End != nil {
+				continue // it is the end of those before it
+			}
 			again, err := readAll(string(line.write(lines{})))
 			if err != nil || len(again) != 1 {
 				t.Fatalf("%+v: read again: got %v, %v", line, again, err)

@@ -70,8 +70,12 @@ func TestTableIsRead(t *testing.T) {
 				t.Fatalf("entry %d differs (-want +got):\n%s", i, diff)
 			}
 		}
-		for _, field := range bytes.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' }) {
-			if first, _ := utf8.DecodeRune(field); first == '=' || first == '＝' {
+		raw, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range slices.Concat(raw...) {
+			if first, _ := utf8.DecodeRuneInString(field); field != "" && strings.ContainsRune("=+-@＝＋－＠\t\r\n", first) {
 				t.Fatalf("the field %q is a formula", field)
 			}
 		}
