@@ -149,7 +149,7 @@ func pruneAnswers(tx *command.Tx, at *position, commands int) {
 // wanted even if nobody proposes anything. ok is false when there is none.
 func Due(v *command.Reading) (nanos int64, ok bool) {
 	nanos, ok = tree.Due(v, v.Time)
-	if at, due := ledger.Due(v); due && (!ok || at < nanos) {
+	if at, due := ledger.Due(v, v.Time); due && (!ok || at < nanos) {
 		nanos, ok = at, true
 	}
 	for a := range answers.From(v, positionOf(v).oldestAnswer) {

@@ -191,6 +191,8 @@ func TestAnswersAreKeptForTheirAge(t *testing.T) {
 func TestDue(t *testing.T) {
 	t.Parallel()
 	m := fsmtest.New(t)
+	const day = 24 * 3600 * 1_000_000_000
+	midnight := func() int64 { return (m.Position().Time/day + 1) * day }
 	due := func(want int64) {
 		t.Helper()
 		m.View(func(v *command.Reading) {
@@ -201,9 +203,9 @@ func TestDue(t *testing.T) {
 	}
 	due(0)
 	m.Apply()
-	due(0)
+	due(midnight())
 	m.Apply(fsmtest.Command(m.Cluster, system.Tick, &statev1.TickRequest{}))
-	due(0) // the cluster's own are not kept
+	due(midnight()) // the cluster's own are not kept
 	m.Apply(fsmtest.Command(m.Operator, system.RemoveNode, &pb.RemoveRequest{Id: "n1"}))
 	one := m.Position().Time
 	due(one + fsm.AnswerAge)
@@ -217,7 +219,10 @@ func TestDue(t *testing.T) {
 	due(two + fsm.AnswerAge)
 	m.Wait(fsm.AnswerAge)
 	m.Apply()
-	due(0)
+	due(midnight())
+	m.Wait(midnight() - m.Position().Time)
+	m.Apply()
+	due(m.Position().Time + day)
 }
 
 // TestDueWhenAnAnnotationBeginsOrEnds: that a clause begins to hold wants an

@@ -7,28 +7,36 @@ import (
 	"acquired/fsm/kv"
 )
 
-// Due gives the log time at which the first open hold expires; ok is false when
-// there is none.
-func Due(r kv.Reader) (nanos int64, ok bool) {
+// Due gives the log time after now at which the next thing happens by itself: an
+// open hold expires, a document passes its deadline, or a day begins, in which
+// accounts may spend anew. ok is false when there was no log time yet.
+func Due(r kv.Reader, now int64) (nanos int64, ok bool) {
+	nanos = (now/day + 1) * day
 	for l := range lapses.All(r) {
-		return l.nanos, true
+		nanos = min(nanos, l.nanos)
+		break
 	}
-	return 0, false
+	for d := range deadlines.All(r) {
+		nanos = min(nanos, d.nanos)
+		break
+	}
+	return nanos, now > 0
 }
 
 // Expire releases what remains of the holds that have expired. The machine calls
 // it before the commands of every entry, so that none of them meets a hold that
 // still reserves after its time.
 func Expire(tx *command.Tx) {
-	if at, ok := Due(tx); !ok || at > tx.Time {
-		return
-	}
+	passDeadlines(tx)
 	var due []lapse
 	for l := range lapses.All(tx) {
 		if l.nanos > tx.Time {
 			break
 		}
 		due = append(due, l)
+	}
+	if len(due) == 0 {
+		return
 	}
 	tx.Caller, tx.Command, tx.RequestID = command.Caller{Principal: command.System}, "ledger.expire", ""
 	b := openBook(tx)
