@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ type auditList struct {
 	Lines []auditLine `json:"lines"`
 	// Cursor is where to go on; empty when that is all.
 	Cursor string `json:"cursor"`
+
+	// wide is how it was asked for.
+	wide bool
 }
 
 type auditLine struct {
@@ -27,7 +31,11 @@ type auditLine struct {
 	Actors    []string `json:"actors"`
 	RequestID string   `json:"request_id"`
 	Command   string   `json:"command"`
-	What      string   `json:"what"`
+	// What names what was asked for, Details is what that said. Accounts are those
+	// that it is about, beside those of its entries.
+	What     string   `json:"what"`
+	Details  string   `json:"details"`
+	Accounts []string `json:"accounts"`
 	// Refusal is a kind of fault; empty when it was done.
 	Refusal string `json:"refusal"`
 	Message string `json:"message"`
@@ -41,15 +49,33 @@ type auditLine struct {
 func describeAuditLine(l *pb.AuditLine) auditLine {
 	return auditLine{
 		l.Index, l.Counter, formatNanos(l.UnixNanos), l.Principal, append([]string{}, l.Actors...), l.RequestId,
-		l.Command, l.What, l.Refusal, l.Message, l.Entries, l.EntriesHash, l.Hash,
+		l.Command, l.What, l.Details, append([]string{}, l.Accounts...), l.Refusal, l.Message, l.Entries, l.EntriesHash, l.Hash,
 	}
 }
 
 func (l auditList) table(w io.Writer) {
+	if l.wide {
+		l.wideTable(w)
+		return
+	}
 	row(w, "INDEX", "TIME", "PRINCIPAL", "COMMAND", "REFUSED", "ENTRIES", "WHAT")
 	for _, line := range l.Lines {
+		what := line.What
+		if line.Details != "" {
+			what += " (" + line.Details + ")"
+		}
 		row(w, number(line.Index), line.Time, orDash(line.Principal), line.Command, orDash(line.Refusal), number(uint64(line.Entries)),
-			orDash(oneLine(line.What)))
+			orDash(oneLine(what)))
+	}
+	rowCursor(w, l.Cursor)
+}
+
+func (l auditList) wideTable(w io.Writer) {
+	row(w, "INDEX", "TIME", "PRINCIPAL", "ACTORS", "REQUEST", "COMMAND", "REFUSED", "ENTRIES", "WHAT", "DETAILS", "MESSAGE")
+	for _, line := range l.Lines {
+		row(w, number(line.Index), line.Time, orDash(line.Principal), orDash(strings.Join(line.Actors, " ")), orDash(printable(line.RequestID)),
+			line.Command, orDash(line.Refusal), number(uint64(line.Entries)), orDash(printable(line.What)), orDash(printable(line.Details)),
+			orDash(printable(line.Message)))
 	}
 	rowCursor(w, l.Cursor)
 }
@@ -57,10 +83,13 @@ func (l auditList) table(w io.Writer) {
 func ledgerAuditCommand(g *globals) *cobra.Command {
 	var list listFlags
 	var during rangeFlags
+	var wide bool
 	request := &pb.AuditRequest{}
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "List who did what to money, and what was refused",
+		Long: `audit lists who did what to money, and what was refused, oldest first: --from says
+from when on. The hash of the newest line is the head that verify prints.`,
 		Example: `  acquired ledger audit --account /account/physics/alice --from -7d
   acquired ledger audit --principal /user/alice -o json`,
 		Args: arguments(0, 0, "no arguments"),
@@ -77,12 +106,13 @@ func ledgerAuditCommand(g *globals) *cobra.Command {
 					}
 					return described(answer.Lines, describeAuditLine), answer.Cursor, nil
 				})
-				return auditList{lines, cursor}, err
+				return auditList{lines, cursor, wide}, err
 			})
 		},
 	}
 	cmd.Flags().StringVar(&request.Account, "account", "", "only what moved or tried to move money of this account, or changed it (default: all)")
 	cmd.Flags().StringVar(&request.Principal, "principal", "", "only what this principal asked for (default: anybody)")
+	cmd.Flags().BoolVar(&wide, "wide", false, "a table with all that is known of each line, which is wide: also who acted, the request id, and why it was refused")
 	during.register(cmd.Flags())
 	list.register(cmd.Flags())
 	return cmd

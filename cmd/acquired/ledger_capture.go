@@ -35,7 +35,8 @@ func ledgerCaptureCommand(g *globals) *cobra.Command {
 		Use:   "capture HOLD [AMOUNT]",
 		Short: "Move of what is held",
 		Long: `capture moves AMOUNT of what is held, or all that remains, to the account the hold
-is for, or to those of --share. It may be done in parts; --final releases the rest.`,
+is for, or to those of --share. It may be done in parts; --final releases the rest.
+It needs Spend on the account the hold is for, or to be the hold's delegate.`,
 		Example: `  acquired ledger capture job-7 80.00 --final --receipt job-7-receipt
   acquired ledger capture job-7 --share /account/centre:9 --share /account/tax:1`,
 		Args: arguments(1, 2, "HOLD, or HOLD AMOUNT"),
@@ -57,7 +58,7 @@ is for, or to those of --share. It may be done in parts; --final releases the re
 	flags.register(cmd.Flags(), "capture")
 	shares.register(cmd.Flags())
 	cmd.Flags().BoolVar(&capture.Final, "final", false, "release what remains (default: it stays held)")
-	cmd.Flags().StringVar(&receipt, "receipt", "", "issue a receipt with this id for what was captured so far, in one with the capture (default: none)")
+	cmd.Flags().StringVar(&receipt, "receipt", "", "issue a receipt with this id for what was captured so far, in one with the capture: both or neither; a hold that paid more than 100 times has none (default: none)")
 	effective.register(cmd.Flags())
 	descriptionFlag(cmd.Flags(), &capture.Description)
 	return cmd
@@ -81,8 +82,11 @@ func (s *stepFlags) capture(g *globals, cmd *cobra.Command, steps []*pb.Step) er
 func ledgerReleaseCommand(g *globals) *cobra.Command {
 	var flags stepFlags
 	cmd := &cobra.Command{
-		Use:     "release HOLD [AMOUNT]",
-		Short:   "Give back AMOUNT of what is held, or all that remains",
+		Use:   "release HOLD [AMOUNT]",
+		Short: "Give back AMOUNT of what is held, or all that remains",
+		Long: `release gives back AMOUNT of what is held, or all that remains. It needs Spend on
+the account the hold is for, or to be the hold's delegate; who pays waits for the
+end of the hold.`,
 		Example: "  acquired ledger release job-7",
 		Args:    arguments(1, 2, "HOLD, or HOLD AMOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,6 +104,7 @@ func ledgerExtendCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extend HOLD [AMOUNT]",
 		Short: "Hold AMOUNT more, or longer, or both",
+		Long:  "extend holds more, or longer, or both. It needs Spend on the account that pays.",
 		Example: `  acquired ledger extend job-7 20.00
   acquired ledger extend job-7 --expires +7d`,
 		Args: arguments(1, 2, "HOLD, or HOLD AMOUNT"),
@@ -116,6 +121,6 @@ func ledgerExtendCommand(g *globals) *cobra.Command {
 		},
 	}
 	flags.register(cmd.Flags(), "extension")
-	cmd.Flags().StringVar(&expires, "expires", "", "when it ends, after its end until now: "+instantForm+" (default: as it is)")
+	cmd.Flags().StringVar(&expires, "expires", "", "when it ends, after its end until now: "+writtenInstantForm+" (default: as it is)")
 	return cmd
 }

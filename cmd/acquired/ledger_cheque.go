@@ -25,15 +25,19 @@ func ledgerChequeWriteCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "write ACCOUNT RECIPIENT CEILING --resource TEXT",
 		Short: "Promise a principal to pay it up to CEILING from an account",
-		Long: `write makes a cheque. RECIPIENT, a principal, may cash it, for the resource that it
-names and for at most CEILING, all times together. Nothing is reserved: the cheque
-bounces when there are no funds, or when you may not Spend from ACCOUNT any more.`,
+		Long: `write makes a cheque. RECIPIENT, a principal that is there, may cash it, for the
+resource that it names and for at most CEILING, all times together. Nothing is
+reserved: the cheque bounces when there are no funds, or when you may not Spend from
+ACCOUNT any more. Each use may be a hold, of the 10000 that may reserve of ACCOUNT.`,
 		Example: `  acquired ledger cheque write /account/physics/alice /workload/scheduler 100.00 \
     --resource "run of job 7" --for 36h --save cheque.note`,
 		Args: arguments(3, 3, "ACCOUNT RECIPIENT CEILING"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if cheque.ExpiresUnixNanos, cheque.LifetimeSeconds, err = expiry.parse(time.Now()); err != nil {
 				return err
+			}
+			if cheque.Uses == 0 {
+				return usage("--uses 0: a cheque can be cashed 1 to 1000000 times")
 			}
 			cheque.Id, cheque.Account, cheque.Recipient, cheque.Ceiling = flags.resolve(), args[0], args[1], args[2]
 			return flags.issue(g, cmd, &pb.Step{Step: &pb.Step_WriteCheque{WriteCheque: cheque}})

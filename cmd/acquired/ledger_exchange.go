@@ -20,7 +20,8 @@ func ledgerExchangeCommand(g *globals) *cobra.Command {
 		Short: "Give an amount of one asset for its equivalent in another",
 		Long: `exchange moves AMOUNT, in the asset of FROM, to the account of a broker that takes,
 and its equivalent from the account of the broker that gives to TO: N units for
-each D units of AMOUNT, rounded down. What is rounded off stays with the broker.`,
+each D units of AMOUNT, rounded down. What is rounded off stays with the broker. It
+needs Spend on FROM and on the account of the broker that gives.`,
 		Example: `  acquired ledger exchange /account/alice/usd /account/alice/eur 100.00 --rate 91/100 \
     --broker-takes /account/broker/usd --broker-gives /account/broker/eur`,
 		Args: arguments(3, 3, "FROM TO AMOUNT"),

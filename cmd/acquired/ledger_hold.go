@@ -87,7 +87,7 @@ is free again at the instant the hold ends.`,
 	}
 	flags.register(cmd.Flags(), "hold")
 	expiry.register(cmd.Flags(), "7d")
-	cmd.Flags().StringVar(&place.Delegate, "delegate", "", "a principal who may capture and release as well (default: none)")
+	cmd.Flags().StringVar(&place.Delegate, "delegate", "", "a principal in the tree, which you may View, who may capture and release as well (default: none)")
 	descriptionFlag(cmd.Flags(), &place.Description)
 	cmd.AddCommand(ledgerHoldShowCommand(g))
 	return cmd

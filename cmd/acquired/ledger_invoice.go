@@ -28,6 +28,9 @@ func ledgerInvoiceIssueCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "issue RECEIVABLE REVENUE --line DESCRIPTION=AMOUNT...",
 		Short: "Demand the sum of some lines: debit RECEIVABLE and credit REVENUE with it",
+		Long: `issue demands the sum of some lines. It debits RECEIVABLE, which says what is owed
+and must be able to go below zero (open-account --overdraft), and credits REVENUE.
+It needs Spend on RECEIVABLE. Anybody may pay who has the signed invoice.`,
 		Example: `  acquired ledger invoice issue /account/centre/receivable /account/centre/revenue \
     --payer /user/physics --line "GPU hours, October=120.00" --line "storage=30.00" --due +30d --save invoice.note`,
 		Args: arguments(2, 2, "RECEIVABLE REVENUE"),
@@ -49,7 +52,7 @@ func ledgerInvoiceIssueCommand(g *globals) *cobra.Command {
 	flags.register(cmd.Flags(), "invoice")
 	cmd.Flags().StringArrayVar(&lines, "line", nil, "what is owed for what: DESCRIPTION=AMOUNT; may be repeated, up to 256")
 	cmd.Flags().StringVar(&invoice.Payer, "payer", "", "the principal or account that is to pay, for information (default: none)")
-	cmd.Flags().StringVar(&due, "due", "", "when it is overdue: "+instantForm+" (default: never)")
+	cmd.Flags().StringVar(&due, "due", "", "when it is overdue: "+writtenInstantForm+" (default: never)")
 	effective.register(cmd.Flags())
 	descriptionFlag(cmd.Flags(), &invoice.Description)
 	requireFlag(cmd, "line")
@@ -79,7 +82,7 @@ func ledgerInvoicePayCommand(g *globals) *cobra.Command {
 		Short: "Pay AMOUNT of an invoice from an account, or all that is open",
 		Long: `pay takes the invoice that is in FILE, as its issuer saved it; "-" is standard
 input. With --key the file is verified before anybody is asked. With --hash the
-id of the invoice does for FILE.`,
+id of the invoice does for FILE. It needs Spend on FROM.`,
 		Example: "  acquired ledger invoice pay invoice.note /account/physics 50.00 --key keys",
 		Args:    arguments(2, 3, "FILE FROM, or FILE FROM AMOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -109,6 +112,7 @@ func ledgerInvoiceCreditCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "credit INVOICE AMOUNT --description WHY",
 		Short:   "Take back AMOUNT of what an invoice demands: a credit note",
+		Long:    "credit takes back of what is open of an invoice. It needs Spend on its revenue account.",
 		Example: `  acquired ledger invoice credit invoice-7 30.00 --description "storage was down"`,
 		Args:    arguments(2, 2, "INVOICE AMOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -133,6 +137,7 @@ func ledgerInvoiceVoidCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "void INVOICE",
 		Short:   "Take back an invoice of which nothing was paid or credited",
+		Long:    "void takes back all of an invoice. It needs Spend on its revenue account.",
 		Example: "  acquired ledger invoice void invoice-7",
 		Args:    arguments(1, 1, "INVOICE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {

@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ const maxSteps = 1000
 
 // opDone is what became of an op.
 type opDone struct {
+	// Index is where it took effect, at first if it stood in the books already.
 	Index uint64 `json:"index"`
 	// Results has one for each step.
 	Results []stepDone `json:"results"`
@@ -111,19 +114,18 @@ func stepsOfLines(content []byte, name string) (steps []*pb.Step, err error) {
 }
 
 func stepsOfYAML(content []byte, name string) ([]*pb.Step, error) {
-	var document yaml.Node
-	if err := yaml.Unmarshal(content, &document); err != nil {
-		return nil, usage("%s: %w", name, describeYAML(err))
+	list, err := oneDocument(content)
+	if err != nil {
+		return nil, usage("%s: %w", name, err)
 	}
-	if document.Kind == 0 {
+	if list == nil {
 		return nil, nil
 	}
-	if document.Content[0].Kind != yaml.SequenceNode {
+	if list.Kind != yaml.SequenceNode {
 		return nil, usage("%s is neither a YAML list of steps nor lines of JSON", name)
 	}
-	items := document.Content[0].Content
-	steps := make([]*pb.Step, len(items))
-	for i, item := range items {
+	steps := make([]*pb.Step, len(list.Content))
+	for i, item := range list.Content {
 		steps[i] = &pb.Step{}
 		if err := decodeYAML(item, steps[i]); err != nil {
 			return nil, usage("%s, line %d: %w", name, item.Line, err)
@@ -133,6 +135,26 @@ func stepsOfYAML(content []byte, name string) ([]*pb.Step, error) {
 		}
 	}
 	return steps, nil
+}
+
+// oneDocument gives what a YAML file has; nil is nothing. It refuses a second
+// document, which would else be left out without a word.
+func oneDocument(content []byte) (*yaml.Node, error) {
+	var document, more yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, describeYAML(err)
+	}
+	switch err := decoder.Decode(&more); {
+	case err == nil:
+		return nil, fmt.Errorf("line %d: a second YAML document begins: an op is one list", more.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, describeYAML(err)
+	}
+	return document.Content[0], nil
 }
 
 func decodeYAML(node *yaml.Node, message proto.Message) error {
@@ -162,10 +184,23 @@ func asWritten(node *yaml.Node) {
 
 func decodeJSON(encoded []byte, message proto.Message) error {
 	if err := protojson.Unmarshal(encoded, message); err != nil {
-		return errors.New(placeInMessage.ReplaceAllString(err.Error(), ""))
+		message := placeInMessage.ReplaceAllString(err.Error(), "")
+		return errors.New(fieldInMessage.ReplaceAllStringFunc(message, asInAPI))
 	}
 	return nil
 }
+
+// fieldInMessage is a field that has a wrong value, by the name that it has in
+// JSON.
+var fieldInMessage = regexp.MustCompile(`^invalid value for \S+ field [a-zA-Z]+`)
+
+// asInAPI makes a name of the API, and of the documents, of one of JSON: "up_to" of
+// "upTo".
+func asInAPI(name string) string {
+	return capital.ReplaceAllStringFunc(name, func(letter string) string { return "_" + strings.ToLower(letter) })
+}
+
+var capital = regexp.MustCompile(`[A-Z]`)
 
 // checkStep refuses a step that would be made again when its file is sent again.
 func checkStep(step *pb.Step) error {

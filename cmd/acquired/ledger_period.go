@@ -41,7 +41,7 @@ func ledgerPeriodCloseCommand(g *globals) *cobra.Command {
 		},
 	}
 	request.register(cmd.Flags())
-	cmd.Flags().StringVar(&until, "until", "", "the first instant after the period, after that of the one before and not after now: "+instantForm)
+	cmd.Flags().StringVar(&until, "until", "", "the first instant after the period, after that of the one before and not after now: "+writtenInstantForm)
 	cmd.Flags().StringVar(&period.Name, "name", "", "what to call the period, at most 64 bytes (default: nothing)")
 	requireFlag(cmd, "until")
 	return cmd

@@ -17,8 +17,11 @@ func ledgerReceiptCommand(g *globals) *cobra.Command {
 func ledgerReceiptIssueCommand(g *globals) *cobra.Command {
 	var flags documentFlags
 	cmd := &cobra.Command{
-		Use:     "issue HOLD",
-		Short:   "State what was captured of a hold so far",
+		Use:   "issue HOLD",
+		Short: "State what was captured of a hold so far",
+		Long: `issue states what was captured of a hold so far. It needs Spend on the account the
+hold is for, or to be the hold's delegate. A hold that paid more than 100 times has
+no receipt.`,
 		Example: "  acquired ledger receipt issue job-7 --id job-7-receipt --save receipt.note",
 		Args:    arguments(1, 1, "HOLD"),
 		RunE: func(cmd *cobra.Command, args []string) error {

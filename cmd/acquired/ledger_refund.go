@@ -16,7 +16,8 @@ func ledgerRefundCommand(g *globals) *cobra.Command {
 		Use:   "refund OF [AMOUNT]",
 		Short: "Move back what a transfer or a capture moved, or a part of it",
 		Long: `refund moves AMOUNT back, or all that was not refunded yet, of what the step with
-the id OF moved. All refunds of it are together at most that much.`,
+the id OF moved. All refunds of it are together at most that much. It needs Spend on
+the account that was paid.`,
 		Example: `  acquired ledger refund order-7
   acquired ledger refund order-7 2.50 --from /account/centre --to /account/physics/alice`,
 		Args: arguments(1, 2, "OF, or OF AMOUNT"),

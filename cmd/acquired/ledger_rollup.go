@@ -40,6 +40,8 @@ func ledgerRollUpCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollup [PATH]",
 		Short: "Sum the balances of all accounts at and below a path",
+		Long: `rollup sums the balances of all accounts at and below PATH, with --at also of those
+that are gone since: up to 100,000 together.`,
 		Example: `  acquired ledger rollup /account/physics
   acquired ledger rollup /account/physics --at 2026-11-01 --effective`,
 		Args: arguments(0, 1, "at most PATH"),

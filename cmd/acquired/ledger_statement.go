@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"acquired/client"
 	pb "acquired/proto/acquired/v1"
 )
+
+// statementLines is how many lines there are if it is not said.
+const statementLines = 100
 
 // statement is a part of what happened on an account.
 type statement struct {
@@ -23,8 +27,8 @@ type statement struct {
 	// Cursor is where the next part begins; empty when there is none.
 	Cursor string `json:"cursor"`
 
-	// effective and subtree are how it was asked for.
-	effective, subtree bool
+	// effective, subtree and newestFirst are how it was asked for.
+	effective, subtree, newestFirst bool
 }
 
 type statementLine struct {
@@ -50,12 +54,32 @@ type statementLine struct {
 func (s statement) table(w io.Writer) {
 	s.tableHead(w)
 	s.tableLines(w)
+	s.tableEnd(w)
 	rowCursor(w, s.Cursor)
 }
 
+// tableHead has what stands above the lines.
 func (s statement) tableHead(w io.Writer) {
 	s.tableRow(w, "INDEX", "TIME", "EFFECTIVE", "ACCOUNT",
 		"TRANSFER", "KIND", "COUNTERPARTY", "DEBIT", "CREDIT", "BALANCE "+s.Asset, "DESCRIPTION")
+	if s.newestFirst {
+		s.tableBalance(w, "closing", s.Closing)
+		return
+	}
+	s.tableBalance(w, "opening", s.Opening)
+}
+
+// tableEnd has what stands below the lines.
+func (s statement) tableEnd(w io.Writer) {
+	if s.newestFirst {
+		s.tableBalance(w, "opening", s.Opening)
+		return
+	}
+	s.tableBalance(w, "closing", s.Closing)
+}
+
+func (s statement) tableBalance(w io.Writer, name, balance string) {
+	s.tableRow(w, name, "", "", "", "", "", "", "", "", balance, "-")
 }
 
 func (s statement) tableLines(w io.Writer) {
@@ -77,11 +101,40 @@ func (s statement) tableRow(w io.Writer, index, at, effective, account string, m
 	row(w, append(cells, more...)...)
 }
 
+// gatherStatement asks for pages until there are as many lines as the request wants,
+// or no more: a page may be short, or empty, before the end.
+func gatherStatement(request *pb.StatementRequest, ask func() (*pb.StatementResponse, error)) (statement, error) {
+	want := cmp.Or(request.Limit, statementLines)
+	answer, err := ask()
+	if err != nil {
+		return statement{}, err
+	}
+	whole := describeStatement(request, answer)
+	for whole.Cursor != "" && len(whole.Lines) < int(want) {
+		request.Cursor, request.Limit = whole.Cursor, want-uint32(len(whole.Lines))
+		if answer, err = ask(); err != nil {
+			return statement{}, err
+		}
+		whole.extend(describeStatement(request, answer))
+	}
+	return whole, nil
+}
+
+// extend adds the next page.
+func (s *statement) extend(page statement) {
+	s.Lines, s.Cursor = append(s.Lines, page.Lines...), page.Cursor
+	if s.newestFirst {
+		s.Opening = page.Opening
+		return
+	}
+	s.Closing = page.Closing
+}
+
 func describeStatement(request *pb.StatementRequest, answer *pb.StatementResponse) statement {
 	return statement{
 		Path: answer.Path, Asset: answer.Asset, Lines: described(answer.Lines, describeStatementLine),
 		Opening: answer.Opening, Closing: answer.Closing, Cursor: answer.Cursor,
-		effective: request.Effective, subtree: request.Subtree,
+		effective: request.Effective, subtree: request.Subtree, newestFirst: request.NewestFirst,
 	}
 }
 
@@ -100,6 +153,8 @@ func ledgerStatementCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "statement PATH",
 		Short: "List what was debited from and credited to an account",
+		Long: `statement lists the lines of an account, between its balances before the first of
+them (opening) and after the last (closing) in the order of time.`,
 		Example: `  acquired ledger statement /account/physics/alice --newest-first --limit 10
   acquired ledger statement /account/physics --subtree --asset USD --from 2026-10-01 --until 2026-11-01 --effective`,
 		Args: arguments(1, 1, "PATH"),
@@ -118,21 +173,20 @@ func ledgerStatementCommand(g *globals) *cobra.Command {
 				return g.wholeStatement(cmd, &request)
 			}
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
-				answer, err := c.Ledger.Statement(ctx, &request)
-				if err != nil {
-					return nil, hintRead(hintAccount(err))
-				}
-				return describeStatement(&request, answer), nil
+				return gatherStatement(&request, func() (*pb.StatementResponse, error) {
+					answer, err := c.Ledger.Statement(ctx, &request)
+					return answer, hintRead(hintAccount(err))
+				})
 			})
 		},
 	}
-	cmd.Flags().Uint32Var(&request.Limit, "limit", 100, "most lines, up to 1000")
+	cmd.Flags().Uint32Var(&request.Limit, "limit", statementLines, "most lines, up to 1000")
 	cmd.Flags().StringVar(&request.Cursor, "cursor", "", "where to go on: the cursor of an earlier statement")
 	cmd.Flags().BoolVar(&request.NewestFirst, "newest-first", false, "newest lines first")
 	cmd.Flags().BoolVar(&all, "all", false, "all lines from the cursor on")
 	during.register(cmd.Flags())
 	cmd.Flags().BoolVar(&request.Effective, "effective", false, "in the order, and between the bounds, of effective time (default: of log time)")
-	cmd.Flags().BoolVar(&request.Subtree, "subtree", false, "lines of all accounts of the asset at and below PATH, up to 256 of them (default: of the one account)")
+	cmd.Flags().BoolVar(&request.Subtree, "subtree", false, "lines of all accounts of the asset at and below PATH, up to 2000 of them (default: of the one account)")
 	cmd.Flags().StringVar(&request.Asset, "asset", "", "with --subtree: the asset (default: the only one)")
 	return cmd
 }

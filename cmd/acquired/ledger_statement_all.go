@@ -23,7 +23,7 @@ func (g *globals) wholeStatement(cmd *cobra.Command, request *pb.StatementReques
 	}
 	defer c.Close()
 	request.Limit = maxStatementLines
-	printer := statementPrinter{w: cmd.OutOrStdout(), output: g.output, newestFirst: request.NewestFirst}
+	printer := statementPrinter{w: cmd.OutOrStdout(), output: g.output}
 	for {
 		answer, err := c.Ledger.Statement(cmd.Context(), request)
 		if err != nil {
@@ -46,19 +46,17 @@ type statementPrinter struct {
 	output format
 	// begun is set with the first page, and filled with the first line.
 	begun, filled bool
-	// opening and closing are those of the pages so far; newestFirst is that they
-	// go back in time.
+	// opening and closing are those of the pages so far.
 	opening, closing string
-	newestFirst      bool
 }
 
 func (p *statementPrinter) print(page statement) error {
 	first := !p.begun
 	p.begun = true
-	if first || p.newestFirst {
+	if first || page.newestFirst {
 		p.opening = page.Opening
 	}
-	if first || !p.newestFirst {
+	if first || !page.newestFirst {
 		p.closing = page.Closing
 	}
 	switch p.output {
@@ -72,6 +70,9 @@ func (p *statementPrinter) print(page statement) error {
 		page.tableHead(aligned)
 	}
 	page.tableLines(aligned)
+	if page.Cursor == "" {
+		page.tableEnd(aligned)
+	}
 	return aligned.Flush()
 }
 

@@ -90,36 +90,38 @@ func (s *stepFlags) one(g *globals, cmd *cobra.Command, step *pb.Step) error {
 	})
 }
 
-// op makes an op of the steps, and gives what became of each. Their ids are
-// chosen if the user gave them.
+// op makes an op of the steps, and gives what became of each, and where the last of
+// them took effect. Their ids are chosen if the user gave them.
 func (r *requestFlag) op(ctx context.Context, c *client.Client, chosen bool, steps ...*pb.Step) (index uint64, done []stepDone, err error) {
 	answer, err := c.Ledger.Op(client.WithRequestID(ctx, r.resolve()), &pb.OpRequest{Steps: steps})
 	if err != nil {
-		return 0, nil, r.explain(hintUsed(hintAccount(err), chosen))
+		return 0, nil, r.explain(r.hintKept(hintAccount(err), chosen))
 	}
 	if len(answer.Results) != len(steps) {
 		return 0, nil, fmt.Errorf("asked for %d steps, the answer is about %d", len(steps), len(answer.Results))
 	}
-	done = make([]stepDone, len(steps))
+	done, newest := make([]stepDone, len(steps)), uint64(0)
 	for i, result := range answer.Results {
 		name, id := nameStep(steps[i])
 		done[i] = stepDone{id, name, result.Index, result.Amount, result.Hash, result.Existing}
+		newest = max(newest, result.Index)
 	}
-	return answer.Index, done, nil
+	return newest, done, nil
 }
 
-// hintUsed says that a refusal stands, where the user may think that the same
-// command will do once there are funds.
-func hintUsed(err error, chosen bool) error {
+// hintKept says that a refusal is kept under an id, where the user may think that
+// the same command will do once there are funds. An id that the user did not choose
+// will not be sent again.
+func (r *requestFlag) hintKept(err error, chosen bool) error {
 	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok || !chosen || f.Details["position"] == "" || f.Details["field"] != "" {
+	if !ok {
 		return err
 	}
-	switch f.Kind {
-	case fault.Insufficient, fault.Conflict, fault.Exhausted:
-		return withHint(err, "that is the answer to this id for ever: to try again, take another")
+	id := f.Details["kept_as"]
+	if id == "" || id == r.id && !chosen {
+		return err
 	}
-	return err
+	return withHint(err, "that is the answer to the id %s for ever: to try again, take another", id)
 }
 
 // sharesFlag says who is paid, in place of one account.

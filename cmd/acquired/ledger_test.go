@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	pb "acquired/proto/acquired/v1"
@@ -47,6 +49,33 @@ func TestParseInstant(t *testing.T) {
 	}
 }
 
+// A time that is counted from now makes another step of the same command: the help
+// of each that writes says so.
+func TestHelpOfTimes(t *testing.T) {
+	t.Parallel()
+	found := 0
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		writes := cmd.Flags().Lookup("request-id") != nil
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+			if !writes || !strings.Contains(flag.Usage, instantForm) {
+				return
+			}
+			found++
+			if !strings.Contains(flag.Usage, writtenInstantForm) {
+				t.Errorf("%s: --%s does not say that a time from now is another at each try: use writtenInstantForm", cmd.CommandPath(), flag.Name)
+			}
+		})
+		for _, verb := range cmd.Commands() {
+			visit(verb)
+		}
+	}
+	visit(ledgerCommand(defaultGlobals()))
+	if found == 0 {
+		t.Error("found no times")
+	}
+}
+
 func TestExpiryFlags(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -75,6 +104,34 @@ func TestExpiryFlags(t *testing.T) {
 		if expires != test.expires || seconds != test.seconds || message != test.lifetimeMessage {
 			t.Errorf("%s: got %d, %d, %q, want %d, %d, %q",
 				test.name, expires, seconds, message, test.expires, test.seconds, test.lifetimeMessage)
+		}
+	}
+}
+
+// What is sent again has the index of the first time.
+func TestTransferIndex(t *testing.T) {
+	t.Parallel()
+	existing := func(indexes ...uint64) (all []*pb.ExistingTransfer) {
+		for i, index := range indexes {
+			all = append(all, &pb.ExistingTransfer{Position: uint32(i), Index: index})
+		}
+		return all
+	}
+	one, two := []*pb.Transfer{{Id: "a"}}, []*pb.Transfer{{Id: "a"}, {Id: "b"}}
+	tests := []struct {
+		name   string
+		asked  []*pb.Transfer
+		answer *pb.TransferResponse
+		want   uint64
+	}{
+		{"one that is made", one, &pb.TransferResponse{Index: 9, Created: 1}, 9},
+		{"one that stood", one, &pb.TransferResponse{Index: 9, Existing: existing(3)}, 3},
+		{"a list that stood", two, &pb.TransferResponse{Index: 9, Existing: existing(5, 3)}, 5},
+		{"a list of which one stood", two, &pb.TransferResponse{Index: 9, Created: 1, Existing: existing(5)}, 9},
+	}
+	for _, test := range tests {
+		if got := describeTransfer(test.asked, test.answer); got.Index != test.want {
+			t.Errorf("%s: got the index %d, want %d", test.name, got.Index, test.want)
 		}
 	}
 }
@@ -163,6 +220,9 @@ func TestReadStepsRefuses(t *testing.T) {
 		{"two steps in one", `{"transfer":{"id":"a"},"release":{"id":"a"}}`, "standard input, line 1: error parsing"},
 		{"no id", "- transfer: {debit: /account/a}", "standard input, line 1: id is missing: without one, an op that is sent again would be made again"},
 		{"no id in a line", "{\"transfer\":{\"id\":\"a\"}}\n{\"release\":{}}", "standard input, line 2: id is missing"},
+		{"a field of two words", "- {transfer: {id: a, up_to: perhaps}}", "standard input, line 1: invalid value for bool field up_to: "},
+		{"a second document", "- transfer: {id: a}\n---\n- transfer: {id: b}\n", "standard input: line 2: a second YAML document begins: an op is one list"},
+		{"a second document that is wrong", "- transfer: {id: a}\n---\n- {transfer\n", "standard input: yaml: line "},
 		{"a number for an amount", `{"transfer":{"id":"a","amount":1.5}}`, "standard input, line 1: invalid value for string field amount: 1.5"},
 		{"half a line", `{"transfer":`, "standard input, line 1: unexpected EOF"},
 		{"too many", strings.Repeat("- transfer: {id: a}\n", maxSteps+1), "standard input has 1001 steps, at most 1000 are allowed"},
@@ -173,6 +233,26 @@ func TestReadStepsRefuses(t *testing.T) {
 			steps, err := readSteps(strings.NewReader(test.content), "-")
 			if err == nil || failureOf(err).status != statusUsage || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got %v, %v, want wrong usage: %s", steps, err, test.want)
+			}
+		})
+	}
+}
+
+func TestReadTransfersRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, content, want string }{
+		{"nothing", "\n", "list has no transfers"},
+		{"no id", `{"debit":"/account/a"}`, "list, line 1: id is missing: without one, a list that is sent again would be made again"},
+		{"a field of two words", "\n" + `{"id":"a","up_to":"perhaps"}`, "list, line 2: invalid value for bool field up_to: "},
+		{"a line that is too long", `{"id":"a"}` + "\n" + strings.Repeat(" ", maxTransferLine+1), "list, line 2: it is longer than 65536 bytes"},
+		{"too many", strings.Repeat(`{"id":"a"}`+"\n", maxTransfers+1), "list has more than 8190 transfers, the most that one request may have"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			transfers, err := readTransfers(strings.NewReader(test.content), "list")
+			if err == nil || failureOf(err).status != statusUsage || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("got %v, %v, want wrong usage: %s", transfers, err, test.want)
 			}
 		})
 	}
@@ -271,25 +351,94 @@ func TestVerifiedLedger(t *testing.T) {
 // balances as the time that it is of, in whichever order.
 func TestStatementBalances(t *testing.T) {
 	t.Parallel()
-	older := statement{Lines: []statementLine{{Index: 1}}, Opening: "0.00", Closing: "1.00"}
-	newer := statement{Lines: []statementLine{{Index: 2}}, Opening: "1.00", Closing: "3.00"}
-	for _, newestFirst := range []bool{false, true} {
-		var out strings.Builder
-		printer := statementPrinter{w: &out, output: formatJSON, newestFirst: newestFirst}
-		pages := []statement{older, newer}
-		if newestFirst {
-			pages = []statement{newer, older}
-		}
-		for _, page := range pages {
-			if err := printer.print(page); err != nil {
-				t.Fatal(err)
+	const (
+		object = `],"opening":"0.00","closing":"3.00","cursor":""}` + "\n"
+		head   = "INDEX    TIME  TRANSFER  KIND  COUNTERPARTY  DEBIT  CREDIT  BALANCE USD  DESCRIPTION\n"
+	)
+	older := statement{Asset: "USD", Lines: []statementLine{{Index: 1, Balance: "1.00"}}, Opening: "0.00", Closing: "1.00"}
+	newer := statement{Asset: "USD", Lines: []statementLine{{Index: 2, Balance: "3.00"}}, Opening: "1.00", Closing: "3.00"}
+	tests := []struct {
+		name        string
+		output      format
+		newestFirst bool
+		want        string
+	}{
+		{"JSON", formatJSON, false, object},
+		{"JSON, newest first", formatJSON, true, object},
+		{"table", formatTable, false, head +
+			"opening                                                     0.00         -\n" +
+			"1                                                           1.00         -\n" +
+			"2                    3.00  -\n" +
+			"closing              3.00  -\n"},
+		{"table, newest first", formatTable, true, head +
+			"closing                                                     3.00         -\n" +
+			"2                                                           3.00         -\n" +
+			"1                    1.00  -\n" +
+			"opening              0.00  -\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pages := []statement{older, newer}
+			if test.newestFirst {
+				pages = []statement{newer, older}
 			}
-		}
-		if err := printer.end(); err != nil {
+			pages[0].Cursor = "more"
+			if got := printPages(t, test.output, test.newestFirst, pages); !strings.HasSuffix(got, test.want) {
+				t.Errorf("got\n%swant it to end with\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// A statement has as many lines as the limit says, however short the pages are.
+func TestGatherStatement(t *testing.T) {
+	t.Parallel()
+	for _, newestFirst := range []bool{false, true} {
+		// Line i brings the balance from i to i+1; every other page is empty.
+		const lines = 6
+		request := &pb.StatementRequest{Limit: 4, NewestFirst: newestFirst}
+		asked, at := 0, 0
+		got, err := gatherStatement(request, func() (*pb.StatementResponse, error) {
+			before := at
+			answer := &pb.StatementResponse{Cursor: "more"}
+			for ; asked%2 == 1 && len(answer.Lines) < min(3, int(request.Limit)) && at < lines; at++ {
+				answer.Lines = append(answer.Lines, &pb.StatementLine{Index: uint64(at)})
+			}
+			asked++
+			answer.Opening, answer.Closing = strconv.Itoa(before), strconv.Itoa(at)
+			if newestFirst {
+				answer.Opening, answer.Closing = strconv.Itoa(lines-at), strconv.Itoa(lines-before)
+			}
+			return answer, nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if want := `],"opening":"0.00","closing":"3.00","cursor":""}` + "\n"; !strings.HasSuffix(out.String(), want) {
-			t.Errorf("newest first %t: got %s, want it to end with %s", newestFirst, out.String(), want)
+		opening, closing := "0", "4"
+		if newestFirst {
+			opening, closing = "2", "6"
+		}
+		if len(got.Lines) != 4 || got.Opening != opening || got.Closing != closing || got.Cursor != "more" {
+			t.Errorf("newest first %t: got %d lines from %s to %s and the cursor %q, want 4 from %s to %s and more",
+				newestFirst, len(got.Lines), got.Opening, got.Closing, got.Cursor, opening, closing)
 		}
 	}
+}
+
+// printPages gives the pages of a statement as they are printed one by one.
+func printPages(t *testing.T, output format, newestFirst bool, pages []statement) string {
+	t.Helper()
+	var out strings.Builder
+	printer := statementPrinter{w: &out, output: output}
+	for _, page := range pages {
+		page.newestFirst = newestFirst
+		if err := printer.print(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := printer.end(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }

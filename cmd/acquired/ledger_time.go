@@ -13,6 +13,9 @@ import (
 // instantForm is how an instant is given on the command line.
 const instantForm = "2027-01-31, 2027-01-31T15:04:05Z, or -8h, -7d or +7d from now"
 
+// writtenInstantForm is that of an instant which is part of what an id stands for.
+const writtenInstantForm = instantForm + ", which moves on: to send an id again, give an absolute time"
+
 // parseInstant gives nanoseconds since 1970; 0 is none.
 func parseInstant(name, s string, now time.Time) (int64, error) {
 	if !strings.HasPrefix(s, "+") && !strings.HasPrefix(s, "-") {
@@ -54,7 +57,7 @@ type expiryFlags struct{ lifetime, expires string }
 
 func (e *expiryFlags) register(flags *pflag.FlagSet, unless string) {
 	flags.StringVar(&e.lifetime, "for", "", "how long it lasts, in whole seconds and at most ten years: 90m, 36h or 7d (default: "+unless+")")
-	flags.StringVar(&e.expires, "expires", "", "when it ends, in place of --for: "+instantForm)
+	flags.StringVar(&e.expires, "expires", "", "when it ends, in place of --for: "+writtenInstantForm)
 }
 
 // parse gives the end in nanoseconds since 1970, or a lifetime in seconds. With
@@ -83,7 +86,7 @@ func parseSeconds(name, s string) (uint64, error) {
 type effectiveFlag struct{ at string }
 
 func (e *effectiveFlag) register(flags *pflag.FlagSet) {
-	flags.StringVar(&e.at, "effective", "", "when it counts as having happened, not after now and in an open period: "+instantForm+" (default: when it happens)")
+	flags.StringVar(&e.at, "effective", "", "when it counts as having happened, not after now and in an open period: "+writtenInstantForm+" (default: when it happens)")
 }
 
 func (e *effectiveFlag) parse(now time.Time) (int64, error) {

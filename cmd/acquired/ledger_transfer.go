@@ -39,7 +39,8 @@ type transferFlags struct {
 type transferred struct {
 	// ID is that of the transfer, where there is just one.
 	ID string `json:"id,omitempty"`
-	// Index is where the transfers that were made took effect.
+	// Index is where the transfers that were made took effect; if all stood in the
+	// books already, where the last of them did at first.
 	Index   uint64 `json:"index"`
 	Created uint32 `json:"created"`
 	// Existing are those that stood in the books already.
@@ -131,7 +132,7 @@ part is made whole or not at all, and it ends with status 1 if one was not.`,
 			err = g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				answer, err := c.Ledger.Transfer(client.WithRequestID(ctx, id), &pb.TransferRequest{Transfers: transfers, Chains: flags.chains})
 				if err != nil {
-					return nil, request.explain(hintUsed(hintAccount(err), chosen))
+					return nil, request.explain(request.hintKept(hintAccount(err), chosen))
 				}
 				made = describeTransfer(transfers, answer)
 				return made, nil
@@ -152,8 +153,13 @@ func describeTransfer(transfers []*pb.Transfer, answer *pb.TransferResponse) tra
 	if len(transfers) == 1 {
 		t.ID = transfers[0].Id
 	}
+	newest := uint64(0)
 	for i, existing := range answer.Existing {
 		t.Existing[i] = existingTransfer{existing.Position, existing.Index}
+		newest = max(newest, existing.Index)
+	}
+	if len(t.Existing) == len(transfers) {
+		t.Index = newest
 	}
 	for _, failed := range answer.Failed {
 		t.Failed = append(t.Failed, failedTransfer{failed.Position, failed.Kind, failed.Message})
@@ -265,7 +271,8 @@ func readTransfers(r io.Reader, name string) ([]*pb.Transfer, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxTransferLine)
 	var transfers []*pb.Transfer
-	for line := 1; lines.Scan(); line++ {
+	line := 1
+	for ; lines.Scan(); line++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -278,7 +285,10 @@ func readTransfers(r io.Reader, name string) ([]*pb.Transfer, error) {
 		}
 		transfers = append(transfers, t)
 	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, usage("%s, line %d: it is longer than %d bytes", name, line, maxTransferLine)
+	case err != nil:
 		return nil, usage("read %s: %w", name, err)
 	}
 	if len(transfers) == 0 {

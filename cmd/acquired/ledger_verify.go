@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
 
 	"acquired/client"
 	pb "acquired/proto/acquired/v1"
@@ -36,12 +38,13 @@ type verifiedLedger struct {
 func (v verifiedLedger) table(w io.Writer) {
 	row(w, "node", v.Node)
 	row(w, "index", number(v.Index))
-	row(w, "journal entries", number(v.Entries))
-	row(w, "audit lines", number(v.Lines))
-	row(w, "accounts", number(v.Accounts))
-	row(w, "holds", number(v.Holds))
-	row(w, "documents", number(v.Documents))
-	row(w, "assets", number(v.Assets))
+	row(w, "journal entries", number(v.Entries), "their order and times, closed periods, the steps that made them, the balances after each")
+	row(w, "audit lines", number(v.Lines), "the chain from the first line to the head, the entries of each command")
+	row(w, "accounts", number(v.Accounts), "counters worked out from the entries, now and for the past; limits, open holds")
+	row(w, "holds", number(v.Holds), "amounts and states worked out from the entries, when they lapse")
+	row(w, "documents", number(v.Documents), "texts and their hashes, what was cashed, paid, credited and refunded")
+	row(w, "assets", number(v.Assets), "totals summed from the accounts; debits equal credits, posted and pending")
+	row(w, "indexes", "all", "each leads to the records that it is of, and to no others")
 	row(w, "head", orDash(v.Head))
 	row(w, "findings", number(uint64(len(v.Findings))))
 	for _, finding := range v.Findings {
@@ -62,8 +65,9 @@ func ledgerVerifyCommand(g *globals) *cobra.Command {
 		Use:   "verify [NODE]",
 		Short: "Make a node work everything out again from its journal",
 		Long: `verify makes one node work out every balance, hold, document and sum again from
-its journal and compare them with what it has. It ends with status 1 if something
-differs. NODE is an id or an address; without it the node that answers does it.
+its journal and compare them with what it has, and says what it compared. It ends
+with status 1 if something differs. NODE is an address, or an id if you may Read /;
+without it the node that answers does it.
 
 It takes as long as it takes: --timeout is for the connection alone.`,
 		Example: "  acquired ledger verify node2",
@@ -75,7 +79,11 @@ It takes as long as it takes: --timeout is for the connection alone.`,
 				if err != nil {
 					return nil, err
 				}
-				found, err = verifyLedger(ctx, pb.NewLedgerClient(c.Node(address)), node, cmd.ErrOrStderr())
+				ledger := c.Ledger
+				if address != "" {
+					ledger = pb.NewLedgerClient(c.Node(address))
+				}
+				found, err = verifyLedger(ctx, ledger, node, cmd.ErrOrStderr())
 				return found, err
 			})
 			if err != nil {
@@ -87,13 +95,19 @@ It takes as long as it takes: --timeout is for the connection alone.`,
 }
 
 // findNode gives the node of that id or address, or without either the one that
-// answers.
+// answers. Who is not told of the nodes has none to choose: both are empty then.
 func findNode(ctx context.Context, c *client.Client, named string) (node, address string, err error) {
 	if strings.Contains(named, ":") {
 		return named, named, nil
 	}
 	status, err := c.Cluster.Status(ctx, &pb.StatusRequest{})
-	if err != nil {
+	hidden := errors.Is(err, fault.Denied) || errors.Is(err, fault.NotFound)
+	switch {
+	case hidden && named == "":
+		return "", "", nil
+	case hidden:
+		return "", "", withHint(err, "the address of a node, in place of %s, needs no Read on /", named)
+	case err != nil:
 		return "", "", err
 	}
 	if named == "" {
@@ -107,30 +121,47 @@ func findNode(ctx context.Context, c *client.Client, named string) (node, addres
 	return "", "", withHint(fault.NotFound.New("no node %q", named), "acquired cluster members")
 }
 
-// verifyLedger follows the node until it is done.
+// verifyLedger asks a node and waits until it is done. An empty node is the one that
+// answers, which goes by its address.
 func verifyLedger(ctx context.Context, ledger pb.LedgerClient, node string, out io.Writer) (verifiedLedger, error) {
-	stream, err := ledger.Verify(ctx, &pb.VerifyRequest{})
+	var answering peer.Peer // known when the stream has ended
+	stream, err := ledger.Verify(ctx, &pb.VerifyRequest{}, grpc.Peer(&answering))
 	if err != nil {
 		return verifiedLedger{}, err
 	}
-	onTerminal, shown := isTerminal(out), false
+	last, err := followVerification(stream, out)
+	if err != nil {
+		return verifiedLedger{}, err
+	}
+	if node == "" {
+		node = answering.Addr.String()
+	}
+	if !last.Done {
+		return verifiedLedger{}, fault.Unserved(fault.Definite, "%s ended before it was done", node)
+	}
+	return describeVerification(node, last), nil
+}
+
+// followVerification gives the last message of the stream, which it reads to its
+// end.
+func followVerification(stream grpc.ServerStreamingClient[pb.VerifyResponse], out io.Writer) (*pb.VerifyResponse, error) {
+	last, onTerminal, shown := &pb.VerifyResponse{}, isTerminal(out), false
 	for {
 		answer, err := stream.Recv()
-		if shown && (err != nil || answer.Done) {
+		if err != nil && shown {
 			fmt.Fprintln(out)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return verifiedLedger{}, fault.Unserved(fault.Definite, "%s ended before it was done", node)
+			return last, nil
 		case err != nil:
-			return verifiedLedger{}, err
-		case answer.Done:
-			return describeVerification(node, answer), nil
+			return nil, err
 		case onTerminal:
 			shown = true
 			fmt.Fprintf(out, "\r%d entries, %d audit lines, %d accounts, %d holds, %d documents, %d findings",
 				answer.Entries, answer.Lines, answer.Accounts, answer.Holds, answer.Documents, len(answer.Findings))
 		}
+		last = answer
 	}
 }
 
