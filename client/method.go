@@ -30,8 +30,13 @@ type method struct {
 	unhurried bool
 }
 
-// putIssuer is a write that no node takes in a batch.
-const putIssuer = "acquired.v1.Identity.PutIssuer"
+// Writes that no node takes in a batch.
+const (
+	// A node seals the secret in it before anything of it is in the log.
+	putIssuer = "acquired.v1.Identity.PutIssuer"
+	// The leader makes a key before it answers.
+	rotateDocumentKey = "acquired.v1.Ledger.RotateDocumentKey"
+)
 
 // methods keeps what methodOf found. It holds known methods only, so it grows no
 // larger than the API.
@@ -62,8 +67,7 @@ func describeMethod(name string, descriptor protoreflect.MethodDescriptor) metho
 	}
 	switch {
 	case m.read || service == "Batch":
-	case descriptor.FullName() == putIssuer:
-		// A node seals the secret in it before anything of it is in the log.
+	case descriptor.FullName() == putIssuer, descriptor.FullName() == rotateDocumentKey:
 	case service == "Cluster":
 		// They wait for nodes to come and go, which takes its time.
 		m.unhurried = true

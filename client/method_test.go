@@ -18,6 +18,7 @@ func TestMethodOf(t *testing.T) {
 		{name: "/acquired.v1.Identity/Vouch", read: true},
 		{name: "/acquired.v1.Identity/RevokeSigningKey", command: "identity.revoke_signing_key"},
 		{name: "/acquired.v1.Identity/PutIssuer"},
+		{name: "/acquired.v1.Ledger/RotateDocumentKey"},
 		{name: "/acquired.v1.Cluster/Status", read: true},
 		{name: "/acquired.v1.Cluster/SaveSnapshot", read: true},
 		{name: "/acquired.v1.Cluster/Remove", unhurried: true},

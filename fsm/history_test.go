@@ -55,13 +55,14 @@ var ledgerLog = []step{
 		}, Linked: true},
 		{Id: "7", Debit: "/account/through", Credit: "/account/team", Amount: "3"},
 	}}},
+	{acl.Change.Name, &pb.ChangeRequest{Changes: []*pb.Change{create("/workload/meter")}}},
 	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
 		{Step: &pb.Step_Guard{Guard: &pb.Guard{Guard: &pb.Guard_NotAfterUnixNanos{NotAfterUnixNanos: 1000}}}},
 		{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{Id: "8", Debit: "/account/bank", Credit: "/account/team", Amount: "50"}}},
 		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{
 			Id: "h1", Debit: "/account/team", Credit: "/account/a", Amount: "30", ExpiresUnixNanos: 500, Delegate: "/workload/meter", Description: "job 1",
 		}}},
-		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h2", Debit: "/account/a", Credit: "/account/team", Amount: "20", ExpiresUnixNanos: 16}}},
+		{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h2", Debit: "/account/a", Credit: "/account/team", Amount: "20", ExpiresUnixNanos: 17}}},
 		{Step: &pb.Step_Extend{Extend: &pb.ExtendHold{Id: "9", Hold: "h1", Amount: "5", ExpiresUnixNanos: 600}}},
 		{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "10", Hold: "h1", Amount: "12", Shares: []*pb.Share{
 			{Credit: "/account/a", Weight: 2}, {Credit: "/account/team/x", Weight: 1},
@@ -74,10 +75,13 @@ var ledgerLog = []step{
 	{ledger.CloseAccount.Name, &pb.CloseAccountRequest{Path: "/account/through"}},
 	{ledger.ClosePeriod.Name, &pb.ClosePeriodRequest{UntilUnixNanos: 10, Name: "the first"}},
 	{ledger.PutDocumentKey.Name, &statev1.PutDocumentKeyRequest{Verifier: "cluster+12345678+AAAA", Sealed: []byte{5, 6}, RootKey: "root"}},
+	{ledger.RotateDocumentKey.Name, &pb.RotateDocumentKeyRequest{}},
+	{ledger.PutDocumentKey.Name, &statev1.PutDocumentKeyRequest{Verifier: "cluster+87654321+BBBB", Sealed: []byte{7}, RootKey: "root"}},
 }
 
 // documentLog is by an operator, /user/bob: cheques are cashed by who is named.
 var documentLog = []step{
+	{acl.Change.Name, &pb.ChangeRequest{Changes: []*pb.Change{create("/workload/meter"), create("/workload/x"), create("/user/bob")}}},
 	{ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "USD", Scale: 2}},
 	{ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "HOUR", Scale: 3}},
 	{ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: "/account/bank", Asset: "USD", Overdraft: ledger.Unlimited, DailyLimit: "5000"}},
@@ -112,19 +116,19 @@ var documentLog = []step{
 	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
 		{Step: &pb.Step_Guard{Guard: &pb.Guard{Guard: &pb.Guard_Document{Document: &pb.DocumentGuard{Document: "cheque", State: "open"}}}}},
 		{Step: &pb.Step_CashCheque{CashCheque: &pb.CashCheque{
-			Id: "cash", Cheque: "cheque", Hash: "2b98a998af3c8c59bbbaf51888144a79b45068e72a9fe51cb758c35d33ec6d2c", Resource: "job 1", Amount: "5", Credit: "/account/bank",
+			Id: "cash", Cheque: "cheque", Hash: "01dc0f2da8b9fcd1faf98caa19606dd2e01011dc38f77f936915188819962e89", Resource: "job 1", Amount: "5", Credit: "/account/bank",
 		}}},
 		{Step: &pb.Step_CashCheque{CashCheque: &pb.CashCheque{
-			Id: "cash-hold", Cheque: "cheque", Hash: "2b98a998af3c8c59bbbaf51888144a79b45068e72a9fe51cb758c35d33ec6d2c", Resource: "job 1", Amount: "6", Credit: "/account/bank", Hold: true,
+			Id: "cash-hold", Cheque: "cheque", Hash: "01dc0f2da8b9fcd1faf98caa19606dd2e01011dc38f77f936915188819962e89", Resource: "job 1", Amount: "6", Credit: "/account/bank", Hold: true,
 		}}},
 	}}},
 	{ledger.Op.Name, &pb.OpRequest{Steps: []*pb.Step{
 		{Step: &pb.Step_Transfer{Transfer: &pb.Transfer{Id: "more", Debit: "/account/bank", Credit: "/account/shop", Amount: "100"}}},
 		{Step: &pb.Step_PayInvoice{PayInvoice: &pb.PayInvoice{
-			Id: "pay", Invoice: "invoice", Hash: "7f2aa97c8d640419d288f6e6e82c2446019962dd36ac2d6404bf75dd1cf15f89", Debit: "/account/shop", Amount: "20", Description: "a part",
+			Id: "pay", Invoice: "invoice", Hash: "7b550dddd6d5cafe2c4b80d845268002428a8275b0730096e46f48594ede2987", Debit: "/account/shop", Amount: "20", Description: "a part",
 		}}},
 	}}},
-	{ledger.ChangeAccount.Name, &pb.ChangeAccountRequest{Path: "/account/shop", DailyLimit: proto.String("40")}},
+	{ledger.ChangeAccount.Name, &pb.ChangeAccountRequest{Path: "/account/shop", DailyLimit: proto.String("400")}},
 	{ledger.Transfer.Name, &pb.TransferRequest{Transfers: []*pb.Transfer{{Id: "last", Debit: "/account/shop", Credit: "/account/bank", Amount: "1"}}}},
 }
 
@@ -187,8 +191,8 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 		caller     command.Caller
 		log        []step
 	}{
-		{"ledger", "7c6c5cfa0765a1901a2e96c4210911160f19f82ac81dfab8e6df91dd2b1e4f74", command.Caller{Principal: command.System}, ledgerLog},
-		{"documents", "b6b12a3d3d1a307b3de188bc2e10461118497271e0b23a87887603fac4660145", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
+		{"ledger", "3c353508cd5ee1b8d7fdeb3a93ea6ee85380bf2b532ecbf79c9b173a88bcced3", command.Caller{Principal: command.System}, ledgerLog},
+		{"documents", "6d1f5dc43f49fd6601d7db7e444d261733a95855c90a744ba7601f8058bbadf7", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
 		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", command.Caller{Principal: command.System}, identityLog},
 	} {
 		machine := fsm.New(kv.NewMemory())

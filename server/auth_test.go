@@ -151,6 +151,9 @@ func ledgerAccess() map[string]access {
 			request: fixed(&pb.DocumentRequest{Id: "none"}), granted: answer{fault.NotFound, `no document "none"`},
 		},
 		pb.Ledger_DocumentKeys_FullMethodName: {request: fixed(&pb.DocumentKeysRequest{})},
+		pb.Ledger_RotateDocumentKey_FullMethodName: {
+			request: fixed(&pb.RotateDocumentKeyRequest{}), operation: "Admin", path: "/",
+		},
 		pb.Batch_Execute_FullMethodName: {
 			request: func(n int) proto.Message {
 				body, err := proto.Marshal(pay(n))

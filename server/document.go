@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"golang.org/x/mod/sumdb/note"
+	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm/command"
 	"acquired/fsm/ledger"
@@ -72,8 +73,44 @@ func (k *keyring) documentSigner(v *command.Reading) (note.Signer, error) {
 	return signer, nil
 }
 
-// makeDocumentKey gives the cluster a key to sign documents with, if it has none.
-// It signs for ever: who holds a document may verify it in years.
+// RotateDocumentKey makes the key that was asked for before it answers. If this
+// leader can not, it or another does as soon as it can.
+func (s *ledgerService) RotateDocumentKey(ctx context.Context, req *pb.RotateDocumentKeyRequest) (*pb.RotateDocumentKeyResponse, error) {
+	if err := s.node.canSeal(); err != nil {
+		return nil, err
+	}
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.node.proposeBody(ctx, ledger.RotateDocumentKey.Definition, callOf(ctx).requestID, body)
+	if err != nil {
+		return nil, err
+	}
+	if result.Err != nil {
+		setIndex(ctx, result.Index)
+		return nil, result.Err
+	}
+	problem := s.node.makeKeys()
+	v := s.node.machine.View(command.Caller{})
+	defer v.Close()
+	if ledger.DocumentKeyWanted(v) {
+		return nil, fault.Unserved(fault.Unknown, "another document key was asked for at index %d and is not there yet: %v", result.Index, problem)
+	}
+	key, _ := ledger.CurrentDocumentKey(v)
+	setIndex(ctx, key.ID.Index) // who asks again sees it
+	return &pb.RotateDocumentKeyResponse{Index: key.ID.Index, Verifier: key.Verifier}, nil
+}
+
+// canSeal refuses what would need a secret to be sealed, if this node can not.
+func (n *Node) canSeal() error {
+	v := n.machine.View(command.Caller{})
+	defer v.Close()
+	_, err := n.keyring.rootKey(v)
+	return err
+}
+
+// makeDocumentKey gives the cluster a key to sign documents with from then on.
 func (n *Node) makeDocumentKey(root *seal.Root) error {
 	private, verifier, err := note.GenerateKey(rand.Reader, n.config.Cluster)
 	if err != nil {

@@ -43,6 +43,9 @@ type keyring struct {
 	cluster string
 	kek     seal.KEK
 
+	// making is held by who makes keys: each that is wanted is made once.
+	making sync.Mutex
+
 	mu      sync.Mutex
 	root    *seal.Root
 	signing map[string]token.SigningKey
@@ -104,14 +107,16 @@ func (n *Node) keepKeys(ctx context.Context) {
 }
 
 func (n *Node) makeKeys() error {
+	n.keyring.making.Lock()
+	defer n.keyring.making.Unlock()
 	if err := n.makeRootKey(); err != nil {
 		return err
 	}
 	v := n.machine.View(command.Caller{})
 	defer v.Close()
 	active, wanted := n.nextKey(identity.Keys(v), time.Now())
-	_, signs := ledger.CurrentDocumentKey(v)
-	if !wanted && signs {
+	forDocuments := ledger.DocumentKeyWanted(v)
+	if !wanted && !forDocuments {
 		return nil
 	}
 	root, err := n.keyring.rootKey(v)
@@ -121,7 +126,7 @@ func (n *Node) makeKeys() error {
 	if wanted {
 		err = n.makeSigningKey(root, active)
 	}
-	if !signs {
+	if forDocuments {
 		err = errors.Join(err, n.makeDocumentKey(root))
 	}
 	return err

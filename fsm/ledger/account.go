@@ -63,7 +63,7 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 	if err := setCeiling(&a, req.Ceiling, of.scale); err != nil {
 		return nil, err
 	}
-	if err := setDailyLimit(&a, req.DailyLimit, of.scale, tx.Time); err != nil {
+	if err := setDailyLimit(&a, req.DailyLimit, of.scale); err != nil {
 		return nil, err
 	}
 	if err := setMetadata(tx, a.id, req.Metadata); err != nil {
@@ -175,6 +175,12 @@ func (a *account) availableForHold(overdraft bool) (amount Amount, ok bool) {
 
 // balance is what the account has: credits less debits posted.
 func (a *account) balance() Signed { return Net(a.creditsPosted, a.debitsPosted) }
+
+// holdings says what there is of it.
+func (a *account) holdings(scale uint8) string {
+	return "a balance of " + a.balance().Format(scale) + " " + a.asset + ", debits of " + a.debitsPending.Format(scale) +
+		" and credits of " + a.creditsPending.Format(scale) + " pending"
+}
 
 // room is what may still be credited; ok is false when there is no bound.
 func (a *account) room() (amount Amount, ok bool) {

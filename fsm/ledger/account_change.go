@@ -42,7 +42,7 @@ func changeAccount(tx *command.Tx, req *pb.ChangeAccountRequest) (*pb.ChangeAcco
 		return nil, err
 	}
 	if req.DailyLimit != nil {
-		if err := setDailyLimit(&a, *req.DailyLimit, of.scale, tx.Time); err != nil {
+		if err := setDailyLimit(&a, *req.DailyLimit, of.scale); err != nil {
 			return nil, err
 		}
 	}
@@ -126,8 +126,7 @@ func closeAccount(tx *command.Tx, req *pb.CloseAccountRequest) (*pb.CloseAccount
 	case a.state == closed:
 		return nil, fault.Conflict.New("account %s is closed", a.path).With("path", string(a.path))
 	case !a.empty():
-		return nil, fault.Conflict.New("account %s has a balance of %s %s and %s and %s pending: only an empty one is closed", a.path,
-			a.balance().Format(of.scale), a.asset, a.debitsPending.Format(of.scale), a.creditsPending.Format(of.scale)).With("path", string(a.path))
+		return nil, fault.Conflict.New("account %s has %s: only an empty one is closed", a.path, a.holdings(of.scale)).With("path", string(a.path))
 	}
 	a.state = closed
 	a.version++

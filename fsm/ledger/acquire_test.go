@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"acquired/fsm/command"
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
@@ -21,7 +22,28 @@ import (
 
 // The acceptance cases of Acquire about money, each under the name it has there.
 // Where what is promised here is another thing, the test shows that and its
-// comment says why. The cases that need several nodes are in server.
+// comment says why. X12 is in acquire_cheque_test.go; X8, X22 and X24 need several
+// nodes and are in server, where X26 is too.
+//
+// The other cases X are not about money, and have no test of their name. X14 to X18 are
+// about files and jobs, of which the ledger knows nothing. What the rest ask for is
+// in tests of who a caller is, and of writes that are sent again:
+//
+//	X1   a login that was used is refused, by the node where it was: server.TestLogin
+//	X2   proofs have their time: token.TestValidity, identity.TestProofsEndByLogTime
+//	X3   nothing of a session counts once it is revoked, what it did stands:
+//	     identity.TestARevocationEndsWhatWasIssuedBefore, server.TestCredentialsEndEverywhere
+//	X4   no stranger revokes: identity.TestWhoMayRevoke, server.TestPrincipalRevokesItself
+//	X5   a request, of whatever kind, is applied once, through any nodes: fsm.TestOnceOnly,
+//	     server.TestOneRequestThroughManyNodes, server.TestRequestIDsAreForOneRequest
+//	X19  keys end at once: server.TestSigningKeyRevoked, server.TestKeysRotate
+//	X20  roles of groups and lists of them: identity.TestRolesAreInherited,
+//	     identity.TestRolesOfDirectoriesCount, acl.TestAgreesWithTheReference
+//	X21  no call opens what is sealed, what is refused is refused alike:
+//	     server.TestWhoMayCallWhat, which lists them all, server.TestLogin,
+//	     seal.TestOpenElsewhere
+//	X23  sessions and logins that were only begun end: identity.TestProofsEndByLogTime,
+//	     sshlogin.TestSilentClientsAreEnded
 
 // TestAcquireT1: a transaction is null by default. Here nothing is guessed: a
 // transfer that says nothing is refused, one of nothing is written "0".
@@ -399,6 +421,61 @@ func TestAcquireX11(t *testing.T) {
 	e.refused(meter, fault.Denied, "", capturing(&pb.CaptureHold{Id: e.id(), Hold: hold, Amount: "1", Shares: []*pb.Share{{Credit: bank, Weight: 1}}}))
 	e.refused(meter, fault.Denied, "may not Spend /account/payer", extending(&pb.ExtendHold{Id: e.id(), Hold: hold, Amount: "1"}))
 	e.wants(payer, "98 56 0", payee, "2 0 56")
+}
+
+// TestAcquireX13: to look for an account made one there, for anybody. Here neither a
+// look-up nor a payment of one that is not there makes anything.
+func TestAcquireX13(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t)
+	const none = "/account/users/ann/main"
+	list := func() *pb.AccountsResponse {
+		res, err := fsmtest.Ask(e.Operator, ledger.ListAccounts, &pb.AccountsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	hash, before := e.Hash(), list()
+	for name, asks := range map[string]struct {
+		by   *fsmtest.Client
+		want fault.Kind
+	}{
+		"the operator":           {e.Operator, fault.NotFound},
+		"alice":                  {e.alice, fault.NotFound},
+		"mallory":                {e.mallory, fault.NotFound},
+		"who says only a name":   {e.As(command.Caller{Principal: "/user/alice"}), fault.Unauthenticated},
+		"who says not even that": {e.As(command.Caller{}), fault.Unauthenticated},
+	} {
+		by := asks.by
+		for what, look := range map[string]func() error{
+			"account":   func() error { return looked(by, ledger.Account, &pb.AccountRequest{Path: none}) },
+			"balance":   func() error { return looked(by, ledger.Balance, &pb.BalanceRequest{Path: none}) },
+			"statement": func() error { return looked(by, ledger.Statement, &pb.StatementRequest{Path: none}) },
+			"holds":     func() error { return looked(by, ledger.Holds, &pb.HoldsRequest{Account: none}) },
+			"documents": func() error { return looked(by, ledger.Documents, &pb.DocumentsRequest{Account: none}) },
+		} {
+			if err := look(); fault.KindOf(err) != asks.want {
+				t.Errorf("%s looks for the %s of an account that is not there: %v, want a fault.%s", name, what, err, asks.want)
+			}
+		}
+	}
+	for _, step := range []*pb.Step{
+		transferring(of(e.id(), payer, none, "1")), transferring(of(e.id(), none, payer, "1")),
+		holding(&pb.PlaceHold{Id: e.id(), Debit: payer, Credit: none, Amount: "1"}),
+	} {
+		e.refused(e.alice, fault.NotFound, "nothing at "+none, step)
+		e.refused(e.Operator, fault.NotFound, "nothing at "+none, step)
+	}
+	if diff := cmp.Diff(before, list(), protocmp.Transform()); diff != "" || e.Hash() != hash {
+		t.Errorf("to look for an account changed the state (-before +after):\n%s", diff)
+	}
+	open(e.Machine, none, "CREDIT", "", "") // nothing is in the way
+}
+
+func looked[Req, Res proto.Message](by *fsmtest.Client, q command.Query[Req, Res], req Req) error {
+	_, err := fsmtest.Ask(by, q, req)
+	return err
 }
 
 // TestAcquireX25: every movement of money conserves the sum over all accounts, and

@@ -301,9 +301,8 @@ func (b *book) total() {
 func (b *book) mustLeaveEmpty() error {
 	for _, p := range b.transients {
 		if !p.empty() {
-			scale := p.section.scale
-			return fault.Conflict.New("account %s must be left empty, and has a balance of %s %s and %s and %s pending", p.path,
-				p.balance().Format(scale), p.asset, p.debitsPending.Format(scale), p.creditsPending.Format(scale)).With("path", string(p.path))
+			return fault.Conflict.New("account %s is transient and must be left empty: it has %s", p.path, p.holdings(p.section.scale)).
+				With("path", string(p.path))
 		}
 	}
 	return nil

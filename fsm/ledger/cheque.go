@@ -5,8 +5,6 @@ import (
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
 	"acquired/fsm/kv"
-	"acquired/fsm/path"
-	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -24,15 +22,11 @@ type cheque struct {
 	name    string
 	account command.ID
 	asset   string
-	// writer was created at the index born. An operator, who may always spend, has 0.
-	writer    path.Path
-	born      uint64
-	recipient path.Path
-	// recipientBorn is as writer's; 0 is not there when the cheque was written.
-	recipientBorn uint64
-	resource      string
-	ceiling       Amount
-	uses          uint32
+	// writer is without an index for an operator, who may always spend.
+	writer, recipient party
+	resource          string
+	ceiling           Amount
+	uses              uint32
 	// expires is the log time in nanoseconds from which on it cannot be cashed.
 	expires int64
 	// used is how often it was cashed, cashed how much.
@@ -48,8 +42,7 @@ var cheques = kv.NewTable(&Schema, "ledger/cheque", kv.Codec[cheque]{Append: app
 
 func appendCheque(b []byte, c cheque) []byte {
 	b = kv.AppendString(command.AppendID(kv.AppendString(b, c.name), c.account), c.asset)
-	b = kv.AppendUint(kv.AppendString(b, c.writer), c.born)
-	b = kv.AppendString(kv.AppendUint(kv.AppendString(b, c.recipient), c.recipientBorn), c.resource)
+	b = kv.AppendString(appendParty(appendParty(b, c.writer), c.recipient), c.resource)
 	b = kv.AppendInt(kv.AppendUint(appendAmount(b, c.ceiling), uint64(c.uses)), c.expires)
 	b = appendAmount(kv.AppendUint(b, uint64(c.used)), c.cashed)
 	return kv.AppendUint(kv.AppendBool(b, c.cancelled), c.version)
@@ -58,9 +51,9 @@ func appendCheque(b []byte, c cheque) []byte {
 func decodeCheque(b []byte) (cheque, error) {
 	d := kv.NewDecoder(b)
 	c := cheque{
-		name: d.String(), account: command.DecodeID(&d), asset: d.String(), writer: path.Path(d.String()), born: d.Uint(),
-		recipient: path.Path(d.String()), recipientBorn: d.Uint(), resource: d.String(),
-		ceiling: decodeAmount(&d), uses: uint32(d.Uint()), expires: d.Int(),
+		name: d.String(), account: command.DecodeID(&d), asset: d.String(), writer: decodeParty(&d), recipient: decodeParty(&d),
+		resource: d.String(),
+		ceiling:  decodeAmount(&d), uses: uint32(d.Uint()), expires: d.Int(),
 		used: uint32(d.Uint()), cashed: decodeAmount(&d), cancelled: d.Bool(), version: d.Uint(),
 	}
 	return c, d.Err()
@@ -130,13 +123,17 @@ func checkWriteCheque(s *pb.WriteCheque) error {
 
 // writeCheque promises to pay.
 func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
-	born, err := o.mayPromise(s.Account)
+	writer, err := o.mayPromise(s.Account)
 	if err != nil {
 		return result{}, err
 	}
 	p, err := o.page(s.Account)
 	if err != nil {
 		return result{}, in("account", err)
+	}
+	recipient, err := o.entrust(s.Recipient)
+	if err != nil {
+		return result{}, in("recipient", err)
 	}
 	ceiling, err := parseFor(p, "ceiling", s.Ceiling)
 	if err != nil {
@@ -149,36 +146,34 @@ func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	recipient, err := identity.ParsePrincipal(s.Recipient)
-	if err != nil {
-		return result{}, in("recipient", err)
-	}
 	c := cheque{
-		name: s.Id, account: p.id, asset: p.asset, writer: o.tx.Caller.Principal, born: born,
-		recipient: recipient, recipientBorn: createdAt(o.tx, recipient), resource: s.Resource, ceiling: ceiling, uses: max(s.Uses, 1), expires: expires, version: 1,
+		name: s.Id, account: p.id, asset: p.asset, writer: writer, recipient: recipient, resource: s.Resource,
+		ceiling: ceiling, uses: max(s.Uses, 1), expires: expires, version: 1,
 	}
 	cheques.Insert(o.tx.Tx, c)
+	at, ok := c.deadline()
+	keepDeadline(o.tx, at, ok)
 	return result{hash: o.file(o.chequeTerms(&c, p, s.Description))}, nil
 }
 
 // mayPromise asks whether the caller may Spend from the account now and, as the
-// cheque is looked at when it is cashed, without what its token gives. It gives the
-// index at which the caller was created, 0 for an operator.
-func (o *operation) mayPromise(account string) (born uint64, err error) {
+// cheque is looked at when it is cashed, without what its token gives. It gives who
+// writes it, an operator without an index.
+func (o *operation) mayPromise(account string) (party, error) {
 	if err := o.maySpend(account); err != nil {
-		return 0, in("account", err)
+		return party{}, in("account", err)
 	}
 	who := &o.tx.Caller
 	if who.Operator || who.Principal == command.System {
-		return 0, nil
+		return party{path: who.Principal}, nil
 	}
 	at, err := accountPath(account)
 	if err != nil {
-		return 0, in("account", err)
+		return party{}, in("account", err)
 	}
 	if !acl.Permits(o.tx, o.tx.Time, who.Principal, command.Spend, at) {
-		return 0, fault.Denied.New("%s may Spend from %s by what its token gives alone: a cheque is good while who wrote it may do so itself",
+		return party{}, fault.Denied.New("%s may Spend from %s by what its token gives alone: a cheque is good while who wrote it may do so itself",
 			who.Principal, at).With("operation", command.Spend.String()).With("path", string(at))
 	}
-	return tree.Find(o.tx, who.Principal).Created, nil
+	return partyOf(o.tx, who.Principal), nil
 }

@@ -6,7 +6,6 @@ import (
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
-	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -47,8 +46,8 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 		return result{}, err
 	}
 	c := mustCheque(o.tx, d.name)
-	if !isStill(o.tx, &o.tx.Caller, c.recipient, c.recipientBorn) {
-		return result{}, fault.Denied.New("cheque %s is for %s, and cashed by nobody else", c.name, c.recipient).With("document", c.name)
+	if !c.recipient.is(o.tx, &o.tx.Caller) {
+		return result{}, fault.Denied.New("cheque %s is for %s, and cashed by nobody else", c.name, c.recipient.path).With("document", c.name)
 	}
 	credit, err := o.page(s.Credit)
 	if err != nil {
@@ -77,8 +76,7 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 	}
 	c.used++
 	c.cashed, _ = c.cashed.Add(amount)
-	c.version++
-	cheques.Put(o.tx.Tx, c)
+	o.keepCheque(&c)
 	return made, nil
 }
 
@@ -94,7 +92,7 @@ func (o *operation) mustBeCashable(d *document, c *cheque, s *pb.CashCheque, amo
 		return err
 	}
 	if !c.stillGood(o.tx, o.tx.Time) {
-		return fault.Conflict.New("cheque %s bounces: %s, who wrote it, may not Spend from the account any more", c.name, c.writer).
+		return fault.Conflict.New("cheque %s bounces: %s, who wrote it, may not Spend from the account any more", c.name, c.writer.path).
 			With("document", c.name)
 	}
 	if left := c.left(); amount.Cmp(left) > 0 {
@@ -111,7 +109,7 @@ func (o *operation) cash(c *cheque, s *pb.CashCheque, debit, credit *page, amoun
 	if s.Hold {
 		made, err = o.place(&placing{
 			name: s.Id, debit: string(debit.path), credit: string(credit.path), amount: s.Amount, lifetime: s.LifetimeSeconds,
-			latest: c.expires, delegate: c.recipient, delegateBorn: c.recipientBorn, document: c.name, description: s.Description,
+			latest: c.expires, delegate: c.recipient, document: c.name, description: s.Description,
 		})
 	} else {
 		o.now.document, o.now.description = c.name, s.Description
@@ -144,7 +142,7 @@ func (o *operation) cancelCheque(s *pb.CancelCheque) (result, error) {
 		return result{}, err
 	}
 	c := mustCheque(o.tx, d.name)
-	if !c.writtenBy(o.tx) {
+	if !c.writer.is(o.tx, &o.tx.Caller) {
 		if err := o.mayFor(&d, command.Spend, accountOf(o.tx, c.account).path); err != nil {
 			return result{}, err
 		}
@@ -153,22 +151,22 @@ func (o *operation) cancelCheque(s *pb.CancelCheque) (result, error) {
 		return result{}, err
 	}
 	c.cancelled = true
-	c.version++
-	cheques.Put(o.tx.Tx, c)
+	o.keepCheque(&c)
 	return result{}, nil
 }
 
-// writtenBy says whether the caller is who wrote the cheque, and not another who
-// was given the name since.
-func (c *cheque) writtenBy(tx *command.Tx) bool {
-	return isStill(tx, &tx.Caller, c.writer, c.born)
+// keepCheque writes a cheque that was changed.
+func (o *operation) keepCheque(c *cheque) {
+	c.version++
+	cheques.Put(o.tx.Tx, *c)
+	at, ok := c.deadline()
+	keepDeadline(o.tx, at, ok)
 }
 
 // stillGood says whether who wrote the cheque is who it was and may still spend.
 func (c *cheque) stillGood(r kv.Reader, now int64) bool {
-	if c.born == 0 {
+	if c.writer.born == 0 {
 		return true
 	}
-	n := tree.Find(r, c.writer)
-	return n != nil && n.Created == c.born && acl.Permits(r, now, c.writer, command.Spend, accountOf(r, c.account).path)
+	return c.writer == partyOf(r, c.writer.path) && acl.Permits(r, now, c.writer.path, command.Spend, accountOf(r, c.account).path)
 }

@@ -1,24 +1,29 @@
 package ledger
 
 // A daily limit bounds what an account spends in a day by log time. Days are those
-// of UTC; what was spent is forgotten when a command of another day meets the
-// account.
+// of UTC. What was spent is counted without a limit, too: one that is set in the
+// course of a day is of the whole day.
 
 const day = 24 * 3600 * second
 
 // meetDay forgets what was spent on another day.
 func (a *account) meetDay(now int64) {
-	if today := now / day; a.day != today && a.hasDailyLimit {
+	if today := now / day; a.day != today {
 		a.day, a.spent = today, Amount{}
 	}
 }
 
-// spend notes what an entry of the kind spends.
+// spend notes what an entry of the kind spends. There is no limit above MaxAmount,
+// so it need not count further.
 func (a *account) spend(kind entryKind, amount Amount) {
-	if a.hasDailyLimit && (kind == transferred || kind == exchanged || kind == reserved) {
-		a.spent, _ = a.spent.Add(amount) // below the limit, so it does not overflow
+	if kind.spends() && !grow(&a.spent, amount) {
+		a.spent = MaxAmount
 	}
 }
+
+// spends says whether who pays spends by an entry of the kind. What is captured was
+// spent when it was reserved; to give back is not to spend.
+func (k entryKind) spends() bool { return k == transferred || k == exchanged || k == reserved }
 
 // leftToday is what the daily limit leaves; ok is false when there is none.
 func (a *account) leftToday() (amount Amount, ok bool) {
@@ -33,17 +38,14 @@ func (a *account) leftToday() (amount Amount, ok bool) {
 }
 
 // setDailyLimit sets the limit that s says; empty takes it away.
-func setDailyLimit(a *account, s string, scale uint8, now int64) (err error) {
+func setDailyLimit(a *account, s string, scale uint8) (err error) {
+	a.hasDailyLimit = s != ""
 	if s == "" {
-		a.dailyLimit, a.hasDailyLimit, a.day, a.spent = Amount{}, false, 0, Amount{}
+		a.dailyLimit = Amount{}
 		return nil
 	}
-	if a.dailyLimit, err = ParseAmount(s, scale); err != nil {
-		return in("daily_limit", err)
-	}
-	a.hasDailyLimit = true
-	a.meetDay(now)
-	return nil
+	a.dailyLimit, err = ParseAmount(s, scale)
+	return in("daily_limit", err)
 }
 
 // spendable is what may still be spent: what is available, as far as the day's

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
 
 	"acquired/fsm/fsmtest"
@@ -8,6 +9,54 @@ import (
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
+
+// TestVerifyOfDailyLimits: what was spent follows from the journal, whenever the limit
+// was set, changed or taken away; and so do versions.
+func TestVerifyOfDailyLimits(t *testing.T) {
+	t.Parallel()
+	const day = 86400e9
+	m := newBooks(t)
+	m.Wait(day - m.Position().Time%day)
+	pay(m, "funds", "/account/bank", "/account/a", "900")
+	made := 0
+	spend := func(amount string) {
+		made++
+		mustOp(m, transferring(of(fmt.Sprint(made), "/account/a", "/account/b", amount)))
+	}
+	limit := func(amount string) {
+		fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: "/account/a", DailyLimit: &amount})
+	}
+	for _, step := range []struct {
+		what, spent string
+		do          func()
+	}{
+		{"before there was a limit", "", func() { spend("10") }},
+		{"when it is set", "10.00", func() { limit("50") }},
+		{"under it", "30.00", func() { spend("20") }},
+		{"when it is changed", "30.00", func() { limit("60") }},
+		{"by a hold that is given back at once", "37.00", func() {
+			mustOp(m, place("h", "7"), releasing(&pb.ReleaseHold{Id: "r", Hold: "h"}))
+		}},
+		{"by what is given back", "37.00", func() {
+			pay(m, "there", "/account/bank", "/account/a", "3")
+			mustOp(m, refunding(&pb.Refund{Id: "back", Of: "there"}))
+		}},
+		{"by nothing", "37.00", func() { spend("0") }},
+		{"when it is taken away", "", func() { limit(""); spend("5") }},
+		{"when it is set anew", "46.00", func() { limit("60"); spend("4") }},
+		{"by a hold that stays", "55.00", func() { mustOp(m, place("h2", "9")) }},
+		{"the day after", "0.00", func() { m.Wait(day); m.Apply() }},
+		{"by a capture", "0.00", func() { mustOp(m, capturing(&pb.CaptureHold{Id: "c", Hold: "h2", Amount: "5"})) }},
+		{"on another day", "2.00", func() { spend("2") }},
+	} {
+		step.do()
+		wantSound(t, m)
+		a, err := fsmtest.Ask(m.Operator, ledger.Account, &pb.AccountRequest{Path: "/account/a"})
+		if err != nil || a.SpentToday != step.spent {
+			t.Errorf("%s: %v, %v, want %q spent", step.what, a, err, step.spent)
+		}
+	}
+}
 
 // TestDailyLimit: transfers and holds of a day are together at most the limit,
 // and midnight of log time, UTC, begins a new day.

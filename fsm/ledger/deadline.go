@@ -5,9 +5,9 @@ import (
 	"acquired/fsm/kv"
 )
 
-// deadline is when an open cheque expires, or an open invoice becomes overdue.
-// Nothing moves then. But where a document stands is told by log time, so there is
-// to be an entry of the log even if nobody proposes anything.
+// deadline is when a cheque expires, or an invoice becomes overdue, that is not
+// settled. Nothing moves then. But where a document stands is told by log time, so
+// there is to be an entry of the log even if nobody proposes anything.
 type deadline struct {
 	nanos    int64
 	document string
@@ -18,8 +18,8 @@ func (d deadline) AppendKey(b []byte) []byte {
 	return kv.StringKey(d.document).AppendKey(kv.AppendUint64Key(b, uint64(d.nanos)))
 }
 
-// deadlines are those to come. They follow from the documents, so that the state hash
-// leaves them out, and does not change when one passes.
+// deadlines follow from the documents, as an index does. Those that have passed stay
+// until the document is settled.
 var deadlines = kv.NewTable(&Schema, "ledger/deadline", kv.Codec[deadline]{
 	Append: func(b []byte, d deadline) []byte { return kv.AppendString(kv.AppendInt(b, d.nanos), d.document) },
 	Decode: func(b []byte) (deadline, error) {
@@ -27,24 +27,31 @@ var deadlines = kv.NewTable(&Schema, "ledger/deadline", kv.Codec[deadline]{
 		d := deadline{r.Int(), r.String()}
 		return d, r.Err()
 	},
-}, func(d deadline) deadline { return d }, kv.Resident|kv.Bookkeeping)
+}, func(d deadline) deadline { return d }, kv.Bookkeeping)
 
-// keepDeadline keeps the deadline of a document while that is open.
-func keepDeadline(tx *command.Tx, d deadline, open bool) {
-	switch {
-	case open && d.nanos > tx.Time:
-		deadlines.Put(tx.Tx, d)
-	case d.nanos != 0:
-		deadlines.Delete(tx.Tx, d)
-	}
+// deadline gives that of the cheque; ok is false when it is settled.
+func (c *cheque) deadline() (d deadline, ok bool) {
+	return deadline{c.expires, c.name}, c.state(0) == openState // whatever the time
 }
 
-// passDeadlines lets go of those that are over.
-func passDeadlines(tx *command.Tx) {
-	for d := range deadlines.All(tx) {
-		if d.nanos > tx.Time {
-			return
-		}
-		deadlines.Delete(tx.Tx, d)
+// deadline gives that of the invoice; ok is false when it is settled or has none.
+func (i *invoice) deadline() (d deadline, ok bool) {
+	return deadline{i.due, i.name}, i.due != 0 && i.state(0) == openState
+}
+
+// keepDeadline keeps the deadline of a document while there is one.
+func keepDeadline(tx *command.Tx, d deadline, ok bool) {
+	if ok {
+		deadlines.Put(tx.Tx, d)
+		return
 	}
+	deadlines.Delete(tx.Tx, d)
+}
+
+// nextDeadline gives the first after now, or what is sooner.
+func nextDeadline(r kv.Reader, now, sooner int64) int64 {
+	for d := range deadlines.From(r, deadline{nanos: now + 1}) {
+		return min(d.nanos, sooner)
+	}
+	return sooner
 }

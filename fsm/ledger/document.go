@@ -26,14 +26,16 @@ import (
 //	            got, rate, remainder, [description]
 //
 // Those in brackets are left out when there is nothing to say. Keys are named after
-// the fields of the API. Times are nanoseconds since 1970, in decimal; "by" is the
-// principal that made the document. Amounts have all digits of their asset. Free
-// texts (resource, description) are in double quotes, with the escapes of Go. Then:
+// the fields of the API. Times are those of RFC 3339 in UTC, with nine digits of the
+// second unless these are 0; "by" is the principal that made the document. Amounts
+// have all digits of their asset. Free texts (resource, description) are in double
+// quotes, with the escapes of Go. Then:
 //
 //	line        AMOUNT "DESCRIPTION"
 //	paid        ACCOUNT AMOUNT, in the order in which they were paid first
-//	entry       INDEX.COUNTER STEP ACCOUNT AMOUNT: the place in the journal, the step
-//	            that made it, who was paid and how much
+//	entry       INDEX.COUNTER TIME STEP ACCOUNT AMOUNT: the place in the journal, when
+//	            it counts as having happened, the step that made it, who was paid and
+//	            how much
 //	rate        NUMERATOR/DENOMINATOR, as the request has it
 //	remainder   what was rounded off, as a fraction in lowest terms of a minor unit of
 //	            got_asset: got and it are exactly given times rate
@@ -68,9 +70,10 @@ type document struct {
 	text string
 	// hash is the SHA-256 of text, in hexadecimal.
 	hash string
-	// accounts and principals are those that it names, each account once.
-	accounts   []command.ID
-	principals []path.Path
+	// accounts are those that it names, each once; parties are the principals that it
+	// names, in the order of its lines.
+	accounts []command.ID
+	parties  []party
 }
 
 var (
@@ -87,8 +90,12 @@ var (
 	})
 )
 
-// maxNamed bounds what a damaged record can make a node do.
-const maxNamed = MaxReceiptEntries + 4
+// What a document names at most, which bounds what a damaged record can make a node
+// do.
+const (
+	maxNamed   = MaxReceiptEntries + 4
+	maxParties = 4
+)
 
 func appendDocument(b []byte, d document) []byte {
 	b = kv.AppendString(command.AppendID(b, d.id), d.name)
@@ -98,7 +105,11 @@ func appendDocument(b []byte, d document) []byte {
 	for _, id := range d.accounts {
 		b = command.AppendID(b, id)
 	}
-	return appendPaths(b, d.principals)
+	b = kv.AppendUint(b, uint64(len(d.parties)))
+	for _, p := range d.parties {
+		b = appendParty(b, p)
+	}
+	return b
 }
 
 func decodeDocument(b []byte) (document, error) {
@@ -110,7 +121,9 @@ func decodeDocument(b []byte) (document, error) {
 	for range min(r.Uint(), maxNamed) {
 		d.accounts = append(d.accounts, command.DecodeID(&r))
 	}
-	d.principals = decodePaths(&r)
+	for range min(r.Uint(), maxParties) {
+		d.parties = append(d.parties, decodeParty(&r))
+	}
 	return d, r.Err()
 }
 
@@ -124,8 +137,8 @@ func (d *document) concerns(r kv.Reader, caller *command.Caller, now int64) bool
 	if caller.Operator {
 		return true // accounts may be gone
 	}
-	for _, p := range d.principals {
-		if p == caller.Principal {
+	for _, p := range d.parties {
+		if p.is(r, caller) {
 			return true
 		}
 	}
@@ -192,10 +205,10 @@ func (o *operation) begin(kind documentKind) *terms {
 	t := &terms{document: document{name: o.now.name, kind: kind, time: o.tx.Time}}
 	t.lines = append(t.lines, "acquired "+kind.String()+" v1\n"...)
 	t.line("id", o.now.name)
-	t.line("time", decimal(o.tx.Time))
-	t.principal("by", o.tx.Caller.Principal)
+	t.line("time", instant(o.tx.Time))
+	t.party("by", partyOf(o.tx, o.tx.Caller.Principal))
 	if o.now.effective != o.tx.Time {
-		t.line("effective", decimal(o.now.effective))
+		t.line("effective", instant(o.now.effective))
 	}
 	return t
 }
@@ -219,10 +232,10 @@ func (t *terms) name(id command.ID) {
 	t.accounts = append(t.accounts, id)
 }
 
-// principal writes a line with a principal, which the document names.
-func (t *terms) principal(key string, p path.Path) {
-	t.line(key, string(p))
-	t.principals = append(t.principals, p)
+// party writes a line with a principal, which the document names.
+func (t *terms) party(key string, p party) {
+	t.line(key, string(p.path))
+	t.parties = append(t.parties, p)
 }
 
 // description writes what was said about it, if anything was.
@@ -239,8 +252,6 @@ func (o *operation) file(t *terms) string {
 	documents.Insert(o.tx.Tx, t.document)
 	return t.hash
 }
-
-func decimal(nanos int64) string { return strconv.FormatInt(nanos, 10) }
 
 // checkHash refuses what cannot be a hash of a document.
 func checkHash(s string) error {

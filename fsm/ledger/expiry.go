@@ -16,18 +16,13 @@ func Due(r kv.Reader, now int64) (nanos int64, ok bool) {
 		nanos = min(nanos, l.nanos)
 		break
 	}
-	for d := range deadlines.All(r) {
-		nanos = min(nanos, d.nanos)
-		break
-	}
-	return nanos, now > 0
+	return nextDeadline(r, now, nanos), now > 0
 }
 
 // Expire releases what remains of the holds that have expired. The machine calls
 // it before the commands of every entry, so that none of them meets a hold that
 // still reserves after its time.
 func Expire(tx *command.Tx) {
-	passDeadlines(tx)
 	var due []lapse
 	for l := range lapses.All(tx) {
 		if l.nanos > tx.Time {

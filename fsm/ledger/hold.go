@@ -3,9 +3,7 @@ package ledger
 import (
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
-	"acquired/fsm/identity"
 	"acquired/fsm/kv"
-	"acquired/fsm/path"
 	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -25,9 +23,8 @@ type hold struct {
 	// overdraft is whether it may use that of the payer.
 	overdraft bool
 	state     holdState
-	// delegate was created at the index delegateBorn; 0 is not there when it was named.
-	delegate     path.Path
-	delegateBorn uint64
+	// delegate may capture and release it, too; none has no path.
+	delegate party
 	// document is the cheque that it came of.
 	document    string
 	description string
@@ -115,8 +112,7 @@ func appendHold(b []byte, h hold) []byte {
 	}
 	b = kv.AppendInt(kv.AppendInt(b, h.placed), h.expires)
 	b = kv.AppendUint(kv.AppendBool(b, h.overdraft), uint64(h.state))
-	b = kv.AppendUint(kv.AppendString(b, h.delegate), h.delegateBorn)
-	return kv.AppendString(kv.AppendString(b, h.document), h.description)
+	return kv.AppendString(kv.AppendString(appendParty(b, h.delegate), h.document), h.description)
 }
 
 func decodeHold(b []byte) (hold, error) {
@@ -125,7 +121,7 @@ func decodeHold(b []byte) (hold, error) {
 		name: d.String(), id: command.DecodeID(&d), debit: command.DecodeID(&d), credit: command.DecodeID(&d), asset: d.String(),
 		held: decodeAmount(&d), captured: decodeAmount(&d), released: decodeAmount(&d), expired: decodeAmount(&d),
 		placed: d.Int(), expires: d.Int(), overdraft: d.Bool(), state: holdState(d.Uint()),
-		delegate: path.Path(d.String()), delegateBorn: d.Uint(), document: d.String(), description: d.String(),
+		delegate: decodeParty(&d), document: d.String(), description: d.String(),
 	}
 	return h, d.Err()
 }
@@ -180,23 +176,6 @@ func checkLifetime(expires int64, seconds uint64) error {
 	return nil
 }
 
-// checkPrincipal refuses what names no principal; nothing is allowed.
-func checkPrincipal(what, s string) error {
-	if s == "" {
-		return nil
-	}
-	if _, err := identity.ParsePrincipal(s); err != nil {
-		return in(what, err)
-	}
-	return nil
-}
-
-// principalOf reads what checkPrincipal let through.
-func principalOf(s string) path.Path {
-	p, _ := identity.ParsePrincipal(s)
-	return p
-}
-
 // expiry gives the log time at which something lapses that is made now.
 func expiry(now, expires int64, seconds uint64) (int64, error) {
 	switch {
@@ -217,11 +196,17 @@ func (o *operation) placeHold(s *pb.PlaceHold) (result, error) {
 	if err := o.maySpend(s.Debit); err != nil {
 		return result{}, in("debit", err)
 	}
-	delegate := principalOf(s.Delegate)
-	return o.place(&placing{
+	h := &placing{
 		name: s.Id, debit: s.Debit, credit: s.Credit, amount: s.Amount, expires: s.ExpiresUnixNanos, lifetime: s.LifetimeSeconds,
-		delegate: delegate, delegateBorn: createdAt(o.tx, delegate), description: s.Description,
-	})
+		description: s.Description,
+	}
+	if s.Delegate != "" {
+		var err error
+		if h.delegate, err = o.entrust(s.Delegate); err != nil {
+			return result{}, in("delegate", err)
+		}
+	}
+	return o.place(h)
 }
 
 // placing is a hold that is to be placed.
@@ -230,12 +215,10 @@ type placing struct {
 	expires                     int64
 	lifetime                    uint64
 	// latest is an expiry that it does not outlive; 0 is none.
-	latest   int64
-	delegate path.Path
-	// delegateBorn is as of the hold.
-	delegateBorn uint64
-	document     string
-	description  string
+	latest      int64
+	delegate    party
+	document    string
+	description string
 }
 
 func (b *book) place(s *placing) (result, error) {
@@ -263,7 +246,7 @@ func (b *book) place(s *placing) (result, error) {
 	}
 	h := hold{
 		name: s.name, debit: debit.id, credit: credit.id, asset: debit.asset, placed: b.tx.Time, expires: expires,
-		overdraft: debit.holdOverdraft, delegate: s.delegate, delegateBorn: s.delegateBorn, document: s.document, description: s.description,
+		overdraft: debit.holdOverdraft, delegate: s.delegate, document: s.document, description: s.description,
 	}
 	b.now.hold, b.now.document, b.now.description = h.name, s.document, s.description
 	if err := b.reserve(&h, debit, credit, amount); err != nil {
@@ -306,7 +289,7 @@ func (o *operation) holdToCapture(name string) (hold, error) {
 		return h, noHold(name)
 	}
 	payee := accountOf(o.tx, h.credit).path
-	if !isStill(o.tx, &o.tx.Caller, h.delegate, h.delegateBorn) {
+	if !h.delegate.is(o.tx, &o.tx.Caller) {
 		if err := o.may(command.Spend, payee); err != nil {
 			return h, o.hide(&h, err)
 		}
@@ -329,29 +312,11 @@ func (o *operation) hide(h *hold, err error) error {
 	return err
 }
 
-// createdAt gives the index at which a principal was created, 0 if it is not there.
-func createdAt(r kv.Reader, p path.Path) uint64 {
-	if p.IsZero() {
-		return 0
-	}
-	n := tree.Find(r, p)
-	if n == nil {
-		return 0
-	}
-	return n.Created
-}
-
-// isStill says whether the caller is who was named, and not another who was given
-// the name since.
-func isStill(r kv.Reader, caller *command.Caller, named path.Path, born uint64) bool {
-	return !named.IsZero() && named == caller.Principal && (born == 0 || createdAt(r, named) == born)
-}
-
 // mayReadHold says whether the caller has a part in the hold: it is the delegate,
 // or has to do with the payer or the payee. Those may be gone, which an operator
 // sees through.
 func mayReadHold(r kv.Reader, caller *command.Caller, now int64, h *hold) bool {
-	return caller.Operator || isStill(r, caller, h.delegate, h.delegateBorn) || hasToDoWith(r, caller, now, h.debit, h.credit)
+	return caller.Operator || h.delegate.is(r, caller) || hasToDoWith(r, caller, now, h.debit, h.credit)
 }
 
 // hasToDoWith says whether the caller may Read or Spend from one of the accounts.

@@ -28,7 +28,7 @@ func describeHold(r kv.Reader, h *hold) *pb.HoldResponse {
 		Held: h.held.Format(scale), Captured: h.captured.Format(scale), Released: h.released.Format(scale),
 		Expired: h.expired.Format(scale), Remaining: h.remaining().Format(scale),
 		State: h.state.String(), PlacedUnixNanos: h.placed, ExpiresUnixNanos: h.expires, Overdraft: h.overdraft,
-		Delegate: string(h.delegate), Description: h.description, Document: h.document, Index: h.id.Index,
+		Delegate: string(h.delegate.path), Description: h.description, Document: h.document, Index: h.id.Index,
 	}
 }
 

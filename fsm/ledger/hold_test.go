@@ -153,7 +153,7 @@ func TestWhoMayCapture(t *testing.T) {
 	m := newBooks(t)
 	payer, payee, reader := m.Principal("/user/payer", "/role/payer"), m.Principal("/user/payee", "/role/payee"), m.Principal("/user/reader", "/role/reader")
 	delegate, stranger := m.Principal("/user/delegate"), m.Principal("/user/stranger")
-	m.Clause("/account", command.View)
+	m.Clause("/", command.View)
 	m.Clause("/account/a", command.Spend, "/role/payer")
 	m.Clause("/account/b", command.Spend, "/role/payee")
 	m.Clause("/account/b", command.Read, "/role/reader")

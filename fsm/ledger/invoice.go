@@ -173,6 +173,8 @@ func (o *operation) issueInvoice(s *pb.IssueInvoice) (result, error) {
 		total: total, due: s.DueUnixNanos, version: 1,
 	}
 	invoices.Insert(o.tx.Tx, i)
+	at, ok := i.deadline()
+	keepDeadline(o.tx, at, ok)
 	hash := o.file(o.invoiceTerms(&i, s, receivable, revenue, parts))
 	return result{amount: total.Format(receivable.section.scale), hash: hash}, nil
 }

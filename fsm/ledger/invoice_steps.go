@@ -198,5 +198,7 @@ func (o *operation) mustBePayable(i *invoice, m *invoiceMove) error {
 func (o *operation) keepInvoice(i *invoice, amount Amount) (result, error) {
 	i.version++
 	invoices.Put(o.tx.Tx, *i)
+	at, ok := i.deadline()
+	keepDeadline(o.tx, at, ok)
 	return result{amount: amount.Format(mustAsset(o.tx, i.asset).scale)}, nil
 }

@@ -56,8 +56,8 @@ func TestInvoiceText(t *testing.T) {
 	})).Results[0]
 	got := documentOf(t, m, "i1")
 	wantText(t, got,
-		"acquired invoice v1", "id: i1", fmt.Sprint("time: ", got.UnixNanos), "by: /user/operator", "effective: 1600000000000000000",
-		"receivable: /account/owed", "revenue: /account/b", "asset: USD", "payer: /account/a", "total: 11.50", "due: 1800000000000000000",
+		"acquired invoice v1", "id: i1", "time: "+plainInstant(got.UnixNanos), "by: /user/operator", "effective: 2020-09-13T12:26:40Z",
+		"receivable: /account/owed", "revenue: /account/b", "asset: USD", "payer: /account/a", "total: 11.50", "due: 2027-01-15T08:00:00Z",
 		`description: "March"`, `line: 1.50 "core hours: 5"`, `line: 0.00 "gift"`, `line: 10.00 "\"\\"`)
 	if r.Hash != got.Hash || r.Amount != "11.50" {
 		t.Errorf("issuing the invoice gives %v, the document is %v", r, got)

@@ -17,7 +17,7 @@ func (o *operation) invoiceTerms(i *invoice, s *pb.IssueInvoice, receivable, rev
 	o.payerTerm(t, s.Payer)
 	t.line("total", i.total.Format(scale))
 	if i.due != 0 {
-		t.line("due", decimal(i.due))
+		t.line("due", instant(i.due))
 	}
 	t.description(s.Description)
 	for at, line := range s.Lines {
@@ -26,8 +26,8 @@ func (o *operation) invoiceTerms(i *invoice, s *pb.IssueInvoice, receivable, rev
 	return t
 }
 
-// payerTerm writes who is to pay. An account that there is has a part in the
-// document; one that there is not may be opened by anybody later, and has none.
+// payerTerm writes who is to pay. An account or a principal that there is has a part
+// in the document; one that there is not may be made by anybody later, and has none.
 func (o *operation) payerTerm(t *terms, payer string) {
 	if payer == "" {
 		return
@@ -37,7 +37,7 @@ func (o *operation) payerTerm(t *terms, payer string) {
 		panic("ledger: a payer that was checked is no path: " + err.Error())
 	}
 	if !Accounts.Covers(at) {
-		t.principal("payer", at)
+		t.party("payer", partyOf(o.tx, at))
 		return
 	}
 	t.line("payer", string(at))

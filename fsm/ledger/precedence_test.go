@@ -90,6 +90,7 @@ var (
 func beginTransfer(e *estate) (*pb.Transfer, *fsmtest.Client) {
 	e.big()
 	e.pay("/account/big1", "/account/big2", "10141204801825835211973625643002") // 2^103 - 6
+	e.Wait(24 * 3600 * 1e9)                                                     // a daily limit is of another day
 	return of("new", "/account/big1", "/account/big3", "5"), e.Operator
 }
 

@@ -35,7 +35,7 @@ func (o *operation) issueReceipt(s *pb.IssueReceipt) (result, error) {
 	if !ok {
 		return result{}, noHold(s.Hold)
 	}
-	if !isStill(o.tx, &o.tx.Caller, h.delegate, h.delegateBorn) {
+	if !h.delegate.is(o.tx, &o.tx.Caller) {
 		if err := o.may(command.Spend, accountOf(o.tx, h.credit).path); err != nil {
 			return result{}, o.hide(&h, err)
 		}

@@ -15,23 +15,25 @@ func TestReceiptText(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
 	open(m, "/account/c", "USD", "", "")
+	m.Principal("/user/delegate")
 	hold := place("h", "60")
 	hold.GetHold().Delegate = "/user/delegate"
 	first := mustOp(m, hold, capturing(&pb.CaptureHold{Id: "k1", Hold: "h", Amount: "10", Shares: []*pb.Share{
 		{Credit: "/account/c", Amount: "4"}, {Credit: "/account/b", Weight: 1},
 	}}))
-	second := mustOp(m, capturing(&pb.CaptureHold{Id: "k2", Hold: "h", Amount: "5.5"}), releasing(&pb.ReleaseHold{Id: "r", Hold: "h", Amount: "1"}))
+	when := plainInstant(m.Position().Time)
+	second := mustOp(m, capturing(&pb.CaptureHold{Id: "k2", Hold: "h", Amount: "5.5", EffectiveUnixNanos: 1600000000000000000}), releasing(&pb.ReleaseHold{Id: "r", Hold: "h", Amount: "1"}))
 	res := mustOp(m, receipting("r1", "h")).Results[0]
 	got := documentOf(t, m, "r1")
 	if res.Hash != got.Hash || res.Amount != "" || got.Type != "receipt" || got.State != "final" {
 		t.Errorf("issuing the receipt gives %v, the document is %v", res, got)
 	}
 	wantText(t, got,
-		"acquired receipt v1", "id: r1", fmt.Sprint("time: ", got.UnixNanos), "by: /user/operator", "hold: h", "debit: /account/a", "credit: /account/b",
+		"acquired receipt v1", "id: r1", "time: "+plainInstant(got.UnixNanos), "by: /user/operator", "hold: h", "debit: /account/a", "credit: /account/b",
 		"asset: USD", "delegate: /user/delegate", "held: 60.00", "captured: 15.50", "released: 1.00", "expired: 0.00", "remaining: 43.50",
 		"paid: /account/c 4.00", "paid: /account/b 11.50",
-		fmt.Sprintf("entry: %d.3 k1 /account/c 4.00", first.Index), fmt.Sprintf("entry: %d.4 k1 /account/b 6.00", first.Index),
-		fmt.Sprintf("entry: %d.1 k2 /account/b 5.50", second.Index))
+		fmt.Sprintf("entry: %d.3 %s k1 /account/c 4.00", first.Index, when), fmt.Sprintf("entry: %d.4 %s k1 /account/b 6.00", first.Index, when),
+		fmt.Sprintf("entry: %d.1 2020-09-13T12:26:40Z k2 /account/b 5.50", second.Index))
 
 	// A later one says more, and the first what it said.
 	mustOp(m, releasing(&pb.ReleaseHold{Id: "rest", Hold: "h"}), receipting("r2", "h"))

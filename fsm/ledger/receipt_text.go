@@ -15,8 +15,8 @@ func (o *operation) receiptTerms(h *hold, paid []entry) *terms {
 	t.account("debit", &debit)
 	t.account("credit", &credit)
 	t.line("asset", h.asset)
-	if !h.delegate.IsZero() {
-		t.principal("delegate", h.delegate)
+	if h.delegate != (party{}) {
+		t.party("delegate", h.delegate)
 	}
 	t.line("held", h.held.Format(scale))
 	t.line("captured", h.captured.Format(scale))
@@ -30,7 +30,7 @@ func (o *operation) receiptTerms(h *hold, paid []entry) *terms {
 	}
 	for _, e := range paid {
 		payee := accountOf(o.tx, e.credit)
-		t.line("entry", fmt.Sprintf("%d.%d %s %s %s", e.id.Index, e.id.Counter, e.name, payee.path, e.amount.Format(scale)))
+		t.line("entry", fmt.Sprintf("%d.%d %s %s %s %s", e.id.Index, e.id.Counter, instant(e.at()), e.name, payee.path, e.amount.Format(scale)))
 	}
 	return t
 }

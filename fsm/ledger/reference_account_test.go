@@ -149,12 +149,8 @@ func (l *plainLedger) changeLimits(a *plainAccount, req *pb.ChangeAccountRequest
 		}
 	}
 	if req.DailyLimit != nil {
-		was := a.dailyLimit
 		if a.dailyLimit, ok = plainBound(*req.DailyLimit, l.scales[a.asset]); !ok {
 			return refuse(fault.Invalid)
-		}
-		if was == nil || a.dailyLimit == nil {
-			a.spent = nothing
 		}
 	}
 	return nil

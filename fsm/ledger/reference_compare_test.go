@@ -101,6 +101,7 @@ func (r *referenceRun) compareJournal(t *rapid.T) {
 		want.Counter = e.Counter
 		compareAnswer(t, "the journal", e, want)
 		r.plain.entries[r.compared+i].counter = e.Counter
+		r.tallies.add(t, e)
 	}
 	r.compared = len(r.plain.entries)
 }
@@ -200,7 +201,7 @@ func (l *plainLedger) holdResponse(id string) *pb.HoldResponse {
 		Id: id, Debit: l.accounts[h.debit].path, Credit: l.accounts[h.credit].path, Asset: l.accounts[h.debit].asset,
 		Held: l.text(h.debit, h.held), Captured: l.text(h.debit, h.captured), Released: l.text(h.debit, h.released),
 		Expired: l.text(h.debit, h.expired), Remaining: l.text(h.debit, h.remaining()), State: h.state(),
-		PlacedUnixNanos: h.placed, ExpiresUnixNanos: h.expires, Overdraft: h.overdraft, Delegate: h.delegate,
+		PlacedUnixNanos: h.placed, ExpiresUnixNanos: h.expires, Overdraft: h.overdraft, Delegate: h.delegate.name,
 		Description: h.description, Document: h.document, Index: h.index,
 	}
 }

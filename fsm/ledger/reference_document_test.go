@@ -17,18 +17,19 @@ import (
 type plainDocument struct {
 	id, kind, hash, text string
 	// listed are the entries that a receipt lists.
-	listed     []int
-	accounts   []int    // that it names
-	principals []string // likewise
-	index      uint64
-	time       int64
-	changes    int // of where it stands
+	listed   []int
+	accounts []int        // that it names
+	parties  []plainParty // likewise
+	index    uint64
+	time     int64
+	changes  int // of where it stands
 	// Of a cheque.
-	writer, recipient, resource string
-	ceiling, cashed             *big.Int
-	uses, used                  uint32
-	expires                     int64
-	cancelled                   bool
+	writer, recipient     plainParty
+	resource              string
+	ceiling, cashed       *big.Int
+	uses, used            uint32
+	expires               int64
+	cancelled, byOperator bool
 	// Of an invoice.
 	total, paid, credited *big.Int
 	due                   int64
@@ -73,7 +74,7 @@ func (d *plainDocument) invoiceState(now int64) string {
 // addDocument makes a document with what was written.
 func (r *plainRun) addDocument(t *plainTerms, d plainDocument) {
 	d.index, d.time, d.text, d.accounts = r.index, r.now, t.text.String(), t.accounts
-	d.principals = t.principals
+	d.parties = t.parties
 	r.documents[d.id] = d
 	r.documentOrder = append(r.documentOrder, d.id)
 }
@@ -372,6 +373,10 @@ func (r *plainRun) writeCheque(p *pb.WriteCheque) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
+	recipient, f := r.entrusted(p.Recipient)
+	if f != nil {
+		return "", f
+	}
 	ceiling := parse(p.Ceiling, r.scaleOf(all[0]))
 	if ceiling == nil {
 		return "", refuse(fault.Invalid)
@@ -386,15 +391,15 @@ func (r *plainRun) writeCheque(p *pb.WriteCheque) (string, *plainFault) {
 	t := r.terms("cheque", p.Id, 0)
 	t.account("account", all[0])
 	t.line("asset", r.accounts[all[0]].asset)
-	t.principal("recipient", p.Recipient)
+	t.party("recipient", recipient)
 	t.quoted("resource", p.Resource)
 	t.line("ceiling", r.text(all[0], ceiling))
 	t.line("uses", fmt.Sprint(max(1, p.Uses)))
-	t.line("expires", fmt.Sprint(expires))
+	t.line("expires", plainInstant(expires))
 	t.quoted("description", p.Description)
 	r.addDocument(t, plainDocument{
-		id: p.Id, kind: "cheque", writer: r.caller.principal, recipient: p.Recipient, resource: p.Resource,
-		ceiling: ceiling, cashed: nothing, uses: max(1, p.Uses), expires: expires,
+		id: p.Id, kind: "cheque", writer: r.who(r.caller.principal), recipient: recipient, resource: p.Resource,
+		ceiling: ceiling, cashed: nothing, uses: max(1, p.Uses), expires: expires, byOperator: r.caller.operator,
 	})
 	return "", nil
 }
@@ -435,7 +440,7 @@ func (r *plainRun) cashCheque(p *pb.CashCheque) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if d.recipient != r.caller.principal {
+	if !r.isCaller(d.recipient) {
 		return "", refuse(fault.Denied)
 	}
 	all, f := r.find(p.Credit)
@@ -457,7 +462,8 @@ func (r *plainRun) cashCheque(p *pb.CashCheque) (string, *plainFault) {
 	if f := r.usable(from, all[0]); f != nil {
 		return "", f
 	}
-	if d.hash != p.Hash || d.resource != p.Resource || d.state(r.now) != "open" {
+	gone := !d.byOperator && r.who(d.writer.name) != d.writer
+	if d.hash != p.Hash || d.resource != p.Resource || d.state(r.now) != "open" || gone {
 		return "", refuse(fault.Conflict)
 	}
 	if exceeds(plus(d.cashed, amount), d.ceiling) {
@@ -494,7 +500,7 @@ func (r *plainRun) cancelCheque(p *pb.CancelCheque) *plainFault {
 	if f != nil {
 		return f
 	}
-	if d.writer != r.caller.principal {
+	if d.byOperator || !r.isCaller(d.writer) {
 		if f := r.spendFor(d.accounts[0]); f != nil {
 			return f
 		}
@@ -545,14 +551,14 @@ func (r *plainRun) issueInvoice(p *pb.IssueInvoice) (string, *plainFault) {
 	case isAccount(p.Payer):
 		t.line("payer", p.Payer)
 	case p.Payer != "":
-		t.principal("payer", p.Payer)
+		t.party("payer", r.who(p.Payer))
 	}
 	if i, ok := r.at[plainPath(p.Payer)]; ok {
 		t.names(i)
 	}
 	t.line("total", format(total, scale))
 	if p.DueUnixNanos != 0 {
-		t.line("due", fmt.Sprint(p.DueUnixNanos))
+		t.line("due", plainInstant(p.DueUnixNanos))
 	}
 	t.quoted("description", p.Description)
 	for _, line := range p.Lines {
@@ -696,7 +702,7 @@ func (r *plainRun) issueReceipt(p *pb.IssueReceipt) (string, *plainFault) {
 	if !ok {
 		return "", refuse(fault.NotFound)
 	}
-	if h.delegate != r.caller.principal {
+	if !r.isCaller(h.delegate) {
 		if f := r.spendOfHold(&h, h.credit); f != nil {
 			return "", f
 		}
@@ -706,8 +712,8 @@ func (r *plainRun) issueReceipt(p *pb.IssueReceipt) (string, *plainFault) {
 	t.account("debit", h.debit)
 	t.account("credit", h.credit)
 	t.line("asset", r.accounts[h.debit].asset)
-	if h.delegate != "" {
-		t.principal("delegate", h.delegate)
+	if h.delegate.name != "" {
+		t.party("delegate", h.delegate)
 	}
 	for _, part := range []struct {
 		key    string

@@ -136,7 +136,7 @@ func (a *artist) amount(label, asset string) string {
 		return fmt.Sprint(rapid.Uint64().Draw(a.T, "number"))
 	case "odd":
 		if a.sometimes(8, "an odd one") {
-			return one(a, "odd", "-1", "x", "", "1.2345678", "01", "1.", "170141183460469231731687303715884105728")
+			return one(a, "odd", "-1", "x", "", "1.2345678", "01", "1.", "10141204801825835211973625643008")
 		}
 	}
 	if strings.Contains(text, ".") && scale == 0 || text == "most" || text == "odd" {
@@ -511,7 +511,7 @@ func (a *artist) document(label, kind string) string {
 		d := a.documents[id]
 		if kind == "" || d.kind == kind {
 			all = append(all, id)
-			mine := d.kind != "cheque" || d.recipient == a.self || a.sometimes(10, "not mine")
+			mine := d.kind != "cheque" || d.recipient.name == a.self || a.sometimes(10, "not mine")
 			if state := d.state(a.now); mine && (state == "open" || state == "overdue") {
 				open = append(open, id)
 			}

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"acquired/fsm/fsmtest"
@@ -30,21 +31,18 @@ func (e *plainEntry) on(effective bool) int64 {
 	return e.time
 }
 
-// countersAt sums what the entries did to an account up to an instant.
-func (l *plainLedger) countersAt(account int, at int64, effective bool) plainCounters {
-	sum, other := newPlainCounters(), newPlainCounters()
+// countersAt sums what the entries did to each account up to an instant.
+func (l *plainLedger) countersAt(at int64, effective bool) []plainCounters {
+	sums := make([]plainCounters, len(l.accounts))
+	for i := range sums {
+		sums[i] = newPlainCounters()
+	}
 	for _, e := range l.entries {
-		if e.on(effective) > at {
-			continue
-		}
-		switch account {
-		case e.debit:
-			e.add(&sum, &other)
-		case e.credit:
-			e.add(&other, &sum)
+		if e.on(effective) <= at {
+			e.add(&sums[e.debit], &sums[e.credit])
 		}
 	}
-	return sum
+	return sums
 }
 
 // instantOf is the end of time for no instant.
@@ -58,7 +56,7 @@ func (l *plainLedger) instantOf(at int64) int64 {
 // balanceAtResponse replays the entries up to an instant.
 func (l *plainLedger) balanceAtResponse(path string, at int64, effective bool) *pb.BalanceResponse {
 	i := l.at[path]
-	c := l.countersAt(i, l.instantOf(at), effective)
+	c := l.countersAt(l.instantOf(at), effective)[i]
 	res := &pb.BalanceResponse{
 		Path: path, Asset: l.accounts[i].asset, DebitsPosted: l.text(i, c.debits), CreditsPosted: l.text(i, c.credits),
 		Balance: l.text(i, minus(c.credits, c.debits)),
@@ -69,21 +67,34 @@ func (l *plainLedger) balanceAtResponse(path string, at int64, effective bool) *
 	return res
 }
 
-// compareBalanceAt is invariant 14.
-func (r *referenceRun) compareBalanceAt(t *rapid.T) {
+// lookBack is invariants 14 and 15, of what is drawn.
+func (r *referenceRun) lookBack(t *rapid.T) {
+	t.Helper()
 	a := r.draw(t)
-	req := &pb.BalanceRequest{Path: one(a, "path", a.paths()...), AtUnixNanos: a.instant("at"), Effective: a.sometimes(2, "effective")}
-	if req.AtUnixNanos == 0 {
-		req.Effective = true
+	path := one(a, "path", a.paths()...)
+	for range 2 {
+		at := a.instant("at")
+		r.compareBalanceAt(t, path, at, true)
+		if at != 0 { // which is now, of which the accounts were asked
+			r.compareBalanceAt(t, path, at, false)
+		}
 	}
+	r.compareRollUp(t)
+	r.compareStatement(t)
+}
+
+func (r *referenceRun) compareBalanceAt(t *rapid.T, path string, at int64, effective bool) {
+	t.Helper()
+	req := &pb.BalanceRequest{Path: path, AtUnixNanos: at, Effective: effective}
 	got, err := fsmtest.Ask(r.machine.Operator, ledger.Balance, req)
 	if err != nil {
 		t.Fatalf("%v: %v", req, err)
 	}
-	compareAnswer(t, req, got, r.plain.balanceAtResponse(req.Path, req.AtUnixNanos, req.Effective))
+	compareAnswer(t, req, got, r.plain.balanceAtResponse(path, at, effective))
 }
 
 func (r *referenceRun) compareRollUp(t *rapid.T) {
+	t.Helper()
 	a := r.draw(t)
 	req := &pb.RollUpRequest{
 		Under:       one(a, "under", "", "/account", "/account/a", "/account/grid", "/account/bank"),
@@ -101,10 +112,11 @@ func (r *referenceRun) compareRollUp(t *rapid.T) {
 func (l *plainLedger) rollUpResponse(req *pb.RollUpRequest) *pb.RollUpResponse {
 	at := l.instantOf(req.AtUnixNanos)
 	res := &pb.RollUpResponse{}
+	counters := l.countersAt(at, req.Effective)
 	for _, code := range l.assets() {
 		sum, count := newPlainCounters(), uint64(0)
 		for i, a := range l.accounts {
-			c := l.countersAt(i, at, req.Effective)
+			c := counters[i]
 			if req.Effective {
 				c.debitsPending, c.creditsPending = nothing, nothing
 			}
@@ -188,14 +200,10 @@ func (l *plainLedger) line(n *plainLine, subtree bool) *pb.StatementLine {
 	return line
 }
 
-// compareStatement reads a statement page by page. It is invariant 15 too: the
-// closing balance of a page is the opening one of the next.
+// compareStatement reads a statement page by page.
 func (r *referenceRun) compareStatement(t *rapid.T) {
-	a := r.draw(t)
-	req, accounts := a.statementRequest()
-	if len(accounts) == 0 {
-		t.Skip("no account")
-	}
+	t.Helper()
+	req, accounts := r.draw(t).statementRequest()
 	got, pages := r.readStatement(t, req)
 	effective, from, until := req.Effective, req.FromUnixNanos, req.UntilUnixNanos
 	opening, want := nothing, []*pb.StatementLine(nil)
@@ -218,12 +226,47 @@ func (r *referenceRun) compareStatement(t *rapid.T) {
 	if o, c := r.plain.text(accounts[0], opening), r.plain.text(accounts[0], closing); first.Opening != o || last.Closing != c {
 		t.Fatalf("%v opens with %s and closes with %s, want %s and %s", req, first.Opening, last.Closing, o, c)
 	}
+	r.checkChaining(t, req, first.Opening, last.Closing, got)
+}
+
+// checkChaining is invariant 15: each line goes on from the one before, from the
+// opening balance to the closing one, which is that with which the statement of the
+// time after opens.
+func (r *referenceRun) checkChaining(t *rapid.T, req *pb.StatementRequest, opening, closing string, lines []*pb.StatementLine) {
+	t.Helper()
+	if req.NewestFirst {
+		slices.Reverse(lines)
+	}
+	balance := minor(t, opening)
+	for _, l := range lines {
+		if l.Debit != "" {
+			balance = minus(balance, minor(t, l.Debit))
+		}
+		if l.Credit != "" {
+			balance = plus(balance, minor(t, l.Credit))
+		}
+		if minor(t, l.Balance).Cmp(balance) != 0 {
+			t.Fatalf("15: %v: the line %v comes after a balance of %v", req, l, balance)
+		}
+	}
+	if minor(t, closing).Cmp(balance) != 0 {
+		t.Fatalf("15: %v closes with %s, the last line with %v", req, closing, balance)
+	}
+	if req.UntilUnixNanos == 0 {
+		return
+	}
+	next := proto.CloneOf(req)
+	next.FromUnixNanos, next.UntilUnixNanos, next.Limit, next.NewestFirst = req.UntilUnixNanos, 0, 1, false
+	after, err := fsmtest.Ask(r.machine.Operator, ledger.Statement, next)
+	if err != nil || after.Opening != closing {
+		t.Fatalf("15: %v closes with %s, and %v opens with %s, %v", req, closing, next, after.GetOpening(), err)
+	}
 }
 
 // statementRequest draws a request and gives the accounts that it is of.
 func (a *artist) statementRequest() (req *pb.StatementRequest, accounts []int) {
 	req = &pb.StatementRequest{
-		Path: one(a, "path", a.paths()...), Limit: uint32(a.from(1, 9, "limit")),
+		Path: one(a, "path", a.paths()...), Limit: uint32(a.from(1, 9, "limit") + len(a.entries)/40),
 		NewestFirst: a.sometimes(2, "newest first"), Effective: a.sometimes(2, "effective"),
 	}
 	if a.sometimes(3, "from") {
@@ -239,7 +282,7 @@ func (a *artist) statementRequest() (req *pb.StatementRequest, accounts []int) {
 	req.Asset = a.accounts[a.at[req.Path]].asset
 	req.Path = one(a, "under", "/account", "/account/a", "/account/x", "/account/grid", req.Path)
 	if !slices.ContainsFunc(a.paths(), func(p string) bool { return cover(req.Path, p) && a.assetOf(p) == req.Asset }) {
-		return req, nil
+		req.Path = "/account"
 	}
 	for i, account := range a.accounts {
 		if account.asset == req.Asset && cover(req.Path, account.path) {
@@ -263,7 +306,7 @@ func (r *referenceRun) readStatement(t *rapid.T, req *pb.StatementRequest) (line
 				earlier, later = later, earlier
 			}
 			if earlier.Closing != later.Opening {
-				t.Fatalf("%v: a page closes with %s and the next opens with %s", req, earlier.Closing, later.Opening)
+				t.Fatalf("15: %v: a page closes with %s and the next opens with %s", req, earlier.Closing, later.Opening)
 			}
 		}
 		lines, pages = append(lines, page.Lines...), append(pages, page)

@@ -317,11 +317,11 @@ func (r *plainRun) knows(id string) bool {
 		return r.partOf(&h)
 	}
 	d, ok := r.documents[id]
-	return ok && (slices.Contains(d.principals, r.caller.principal) || r.hasPart(d.accounts...))
+	return ok && (slices.ContainsFunc(d.parties, r.isCaller) || r.hasPart(d.accounts...))
 }
 
 func (r *plainRun) partOf(h *plainHold) bool {
-	return h.delegate == r.caller.principal || r.hasPart(h.debit, h.credit)
+	return r.isCaller(h.delegate) || r.hasPart(h.debit, h.credit)
 }
 
 // spendOfHold is spend for an account of a hold, of which who has no part in it is
@@ -359,6 +359,13 @@ func (r *plainRun) placeHold(p *pb.PlaceHold) (string, *plainFault) {
 	if f := r.spend(p.Debit); f != nil {
 		return "", f
 	}
+	var delegate plainParty
+	if p.Delegate != "" {
+		var f *plainFault
+		if delegate, f = r.entrusted(p.Delegate); f != nil {
+			return "", f
+		}
+	}
 	all, f := r.find(p.Debit, p.Credit)
 	if f != nil {
 		return "", f
@@ -378,7 +385,7 @@ func (r *plainRun) placeHold(p *pb.PlaceHold) (string, *plainFault) {
 	if f := r.usable(all...); f != nil {
 		return "", f
 	}
-	h := plainHold{id: p.Id, delegate: p.Delegate, description: p.Description, debit: all[0], credit: all[1], expires: expires}
+	h := plainHold{id: p.Id, delegate: delegate, description: p.Description, debit: all[0], credit: all[1], expires: expires}
 	if f := r.reserve(h, p.Id, amount); f != nil {
 		return "", f
 	}
@@ -414,7 +421,7 @@ func (r *plainRun) held(id string) (h plainHold, f *plainFault) {
 	if !ok {
 		return h, refuse(fault.NotFound)
 	}
-	if h.delegate != r.caller.principal {
+	if !r.isCaller(h.delegate) {
 		if f := r.spendOfHold(&h, h.credit); f != nil {
 			return h, f
 		}

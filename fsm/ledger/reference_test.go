@@ -30,6 +30,8 @@ type plainLedger struct {
 	refusals  map[string]plainStep // those kept
 	holds     map[string]plainHold
 	documents map[string]plainDocument
+	// people are the principals that there are, with the index at which each was made.
+	people map[string]uint64
 	// holdOrder and documentOrder are their ids in the order in which they were made.
 	holdOrder, documentOrder []string
 	periods                  []plainPeriod
@@ -78,13 +80,37 @@ type plainStep struct {
 }
 
 type plainHold struct {
-	id, delegate, description, document string
-	debit, credit                       int
-	placed, expires                     int64
-	overdraft                           bool
-	held, captured, released, expired   *big.Int
-	ended                               string
-	index                               uint64
+	id, description, document         string
+	delegate                          plainParty
+	debit, credit                     int
+	placed, expires                   int64
+	overdraft                         bool
+	held, captured, released, expired *big.Int
+	ended                             string
+	index                             uint64
+}
+
+// plainParty is a principal, and when the one that was meant was made: 0 is nobody.
+type plainParty struct {
+	name string
+	born uint64
+}
+
+// who gives who has a name now.
+func (l *plainLedger) who(name string) plainParty { return plainParty{name, l.people[name]} }
+
+// isCaller says whether the caller is the one that was meant.
+func (r *plainRun) isCaller(p plainParty) bool {
+	return p.born != 0 && p == r.who(r.caller.principal)
+}
+
+// entrusted gives who is given a right by name. Alice sees nobody but herself.
+func (r *plainRun) entrusted(name string) (plainParty, *plainFault) {
+	p := r.who(name)
+	if p.born == 0 || name != r.caller.principal && !r.caller.operator {
+		return p, refuse(fault.NotFound)
+	}
+	return p, nil
 }
 
 func (h *plainHold) remaining() *big.Int {
@@ -121,7 +147,7 @@ func newPlainLedger() *plainLedger {
 	return &plainLedger{
 		scales: make(map[string]int), at: make(map[string]int),
 		steps: make(map[string]plainStep), refusals: make(map[string]plainStep),
-		holds: make(map[string]plainHold), documents: make(map[string]plainDocument),
+		holds: make(map[string]plainHold), documents: make(map[string]plainDocument), people: make(map[string]uint64),
 	}
 }
 
@@ -139,10 +165,16 @@ func (l *plainLedger) clone() *plainLedger {
 // Arithmetic that leaves its operands alone.
 var (
 	nothing = new(big.Int)
-	most    = minus(new(big.Int).Lsh(big.NewInt(1), 127), big.NewInt(1))
+	most    = minus(new(big.Int).Lsh(big.NewInt(1), 103), big.NewInt(1))
 )
 
-func plus(a, b *big.Int) *big.Int  { return new(big.Int).Add(a, b) }
+func plus(a, b *big.Int) *big.Int {
+	if b.Sign() == 0 {
+		return a
+	}
+	return new(big.Int).Add(a, b)
+}
+
 func minus(a, b *big.Int) *big.Int { return new(big.Int).Sub(a, b) }
 
 func lesser(a, b *big.Int) *big.Int {
@@ -204,9 +236,9 @@ func (a *plainAccount) available() *big.Int {
 // plainDay is in nanoseconds.
 const plainDay = 24 * 3600 * plainSecond
 
-// spentToday is what was spent under the daily limit on the day of a log time.
+// spentToday is what was spent on the day of a log time.
 func (a *plainAccount) spentToday(now int64) *big.Int {
-	if a.dailyLimit == nil || a.day != now/plainDay {
+	if a.day != now/plainDay {
 		return nothing
 	}
 	return a.spent
@@ -241,8 +273,11 @@ func (a *plainAccount) reservable(overdraft bool, now int64) *big.Int {
 
 // spend counts an entry of the kind.
 func (a *plainAccount) spend(kind string, amount *big.Int, now int64) {
-	if a.dailyLimit != nil && (kind == "transfer" || kind == "exchange" || kind == "hold") {
-		a.spent, a.day = plus(a.spentToday(now), amount), now/plainDay
+	if kind != "transfer" && kind != "exchange" && kind != "hold" {
+		return
+	}
+	if a.spent, a.day = plus(a.spentToday(now), amount), now/plainDay; exceeds(a.spent, most) {
+		a.spent = most
 	}
 }
 
@@ -270,6 +305,9 @@ var effects = map[string]effect{
 }
 
 func times(n int, amount *big.Int) *big.Int {
+	if n == 0 {
+		return nothing
+	}
 	return new(big.Int).Mul(big.NewInt(int64(n)), amount)
 }
 
@@ -282,7 +320,7 @@ func (e *plainEntry) add(debit, credit *plainCounters) {
 	credit.creditsPending = plus(credit.creditsPending, times(by.pending, e.amount))
 }
 
-// fits says whether the counters are all at most 2^127 - 1.
+// fits says whether the counters are all at most 2^103 - 1.
 func (c *plainCounters) fits() bool {
 	return !exceeds(c.debits, most) && !exceeds(c.credits, most) &&
 		!exceeds(c.debitsPending, most) && !exceeds(c.creditsPending, most)

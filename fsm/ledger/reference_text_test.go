@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // plainTerms are the text of a document that is being written, and the accounts that
@@ -16,8 +17,8 @@ type plainTerms struct {
 	ledger   *plainLedger
 	text     strings.Builder
 	accounts []int
-	// principals are those that it names.
-	principals []string
+	// parties are the principals that it names.
+	parties []plainParty
 }
 
 // terms begins the text of a document.
@@ -25,12 +26,18 @@ func (r *plainRun) terms(kind, id string, effective int64) *plainTerms {
 	t := &plainTerms{ledger: r.plainLedger}
 	fmt.Fprintf(&t.text, "acquired %s v1\n", kind)
 	t.line("id", id)
-	t.line("time", fmt.Sprint(r.now))
-	t.principal("by", r.caller.principal)
+	t.line("time", plainInstant(r.now))
+	t.party("by", r.who(r.caller.principal))
 	if effective != 0 && effective != r.now {
-		t.line("effective", fmt.Sprint(effective))
+		t.line("effective", plainInstant(effective))
 	}
 	return t
+}
+
+// plainInstant writes a log time.
+func plainInstant(nanos int64) string {
+	text := time.Unix(0, nanos).UTC().Format("2006-01-02T15:04:05.000000000Z")
+	return strings.Replace(text, ".000000000Z", "Z", 1)
 }
 
 func (t *plainTerms) line(key, value string) { fmt.Fprintf(&t.text, "%s: %s\n", key, value) }
@@ -40,9 +47,9 @@ func (t *plainTerms) account(key string, i int) {
 	t.names(i)
 }
 
-func (t *plainTerms) principal(key, who string) {
-	t.line(key, who)
-	t.principals = append(t.principals, who)
+func (t *plainTerms) party(key string, p plainParty) {
+	t.line(key, p.name)
+	t.parties = append(t.parties, p)
 }
 
 func (t *plainTerms) names(i int) {
@@ -85,7 +92,7 @@ func (l *plainLedger) seal() {
 		}
 		for _, i := range d.listed {
 			e := l.entries[i]
-			d.text += fmt.Sprintf("entry: %d.%d %s %s %s\n", e.index, e.counter, e.id, l.accounts[e.credit].path, l.text(e.credit, e.amount))
+			d.text += fmt.Sprintf("entry: %d.%d %s %s %s %s\n", e.index, e.counter, plainInstant(e.at()), e.id, l.accounts[e.credit].path, l.text(e.credit, e.amount))
 		}
 		sum := sha256.Sum256([]byte(d.text))
 		d.hash = hex.EncodeToString(sum[:])

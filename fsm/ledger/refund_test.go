@@ -27,7 +27,7 @@ func TestRefundText(t *testing.T) {
 	})).Results[0]
 	got := documentOf(t, m, "back")
 	wantText(t, got,
-		"acquired refund v1", "id: back", fmt.Sprint("time: ", got.UnixNanos), "by: /user/operator", "effective: 1600000000000000000",
+		"acquired refund v1", "id: back", "time: "+plainInstant(got.UnixNanos), "by: /user/operator", "effective: 2020-09-13T12:26:40Z",
 		"of: t1", "debit: /account/b", "credit: /account/a", "asset: USD", "amount: 2.50", `description: "broken"`)
 	if r.Hash != got.Hash || r.Amount != "2.50" || got.Type != "refund" || got.State != "final" || got.Version != 1 {
 		t.Errorf("the refund gives %v, the document is %v", r, got)

@@ -52,7 +52,7 @@ type account struct {
 	version uint64
 	owner   path.Path
 	// dailyLimit is the most that may be spent in a day, when there is one; spent is
-	// what was spent under it on the day, counted from 1970 by log time.
+	// what was spent on the day, counted from 1970 by log time, that it met last.
 	dailyLimit    Amount
 	hasDailyLimit bool
 	day           int64

@@ -29,14 +29,14 @@ func TestRecordsComeBack(t *testing.T) {
 	comesBack(t, step{name: "x", kind: "hold", first: id(1), entries: 3, body: "b", amount: "1.00", hash: "h"}, appendStep, decodeStep)
 	comesBack(t, hold{
 		name: "h", id: id(1), debit: id(3), credit: id(5), asset: "USD", held: amount(1), captured: amount(3), released: amount(5),
-		expired: amount(7), placed: 9, expires: 11, overdraft: true, state: holdExpired, delegate: "/user/a", delegateBorn: 39, document: "d", description: "why",
+		expired: amount(7), placed: 9, expires: 11, overdraft: true, state: holdExpired, delegate: party{"/user/a", 39}, document: "d", description: "why",
 	}, appendHold, decodeHold)
 	comesBack(t, document{
 		id: id(1), name: "d", kind: refundDocument, time: -3, text: "acquired", hash: "h", accounts: []command.ID{id(3), id(5)},
-		principals: []path.Path{"/user/a", "/user/b"},
+		parties: []party{{"/user/a", 7}, {"/user/b", 9}},
 	}, appendDocument, decodeDocument)
 	comesBack(t, cheque{
-		name: "c", account: id(1), asset: "USD", writer: "/user/a", born: 3, recipient: "/user/b", recipientBorn: 37, resource: "r", ceiling: amount(5), uses: 7,
+		name: "c", account: id(1), asset: "USD", writer: party{"/user/a", 3}, recipient: party{"/user/b", 37}, resource: "r", ceiling: amount(5), uses: 7,
 		expires: -9, used: 11, cashed: amount(13), cancelled: true, version: 15,
 	}, appendCheque, decodeCheque)
 	comesBack(t, invoice{

@@ -10,6 +10,7 @@ import (
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
+	"acquired/fsm/path"
 	pb "acquired/proto/acquired/v1"
 )
 
@@ -40,6 +41,7 @@ func Verify(v *command.Reading, progress func(*pb.VerifyResponse) error) (res *p
 	c := &verifier{
 		v: v, progress: progress, res: &pb.VerifyResponse{Index: v.Index}, sum: sha256.New(),
 		tallies: make(map[command.ID]*tally), holds: make(map[string]*holdTally), sums: make(map[string]*assetTally),
+		changed:   make(map[path.Path]uint64),
 		documents: newDocumentTallies(),
 	}
 	defer func() {
@@ -73,11 +75,17 @@ type verifier struct {
 
 	tallies map[command.ID]*tally
 	sums    map[string]*assetTally
+	// changed counts the commands that changed an account by its path, met are the
+	// accounts of the command that is being read.
+	changed map[path.Path]uint64
+	met     []*tally
 	// goneAccounts counts those that came to their end, touched are those that may
 	// have at the index.
 	goneAccounts uint64
-	touched      []*tally
-	index        uint64
+	// deadlines counts the documents that have one.
+	deadlines uint64
+	touched   []*tally
+	index     uint64
 
 	// holds are those that are not at their end.
 	holds       map[string]*holdTally
@@ -190,6 +198,7 @@ func (c *verifier) endCommand(l *auditLine) {
 	// What follows is chained to what the line says: one that is wrong is found once.
 	c.time, c.head, c.made = max(c.time, l.time), l.hash, 0
 	c.sum.Reset()
+	c.endChanges(l)
 }
 
 // readEntry works an entry into what it makes.
@@ -227,6 +236,7 @@ func (c *verifier) readEntry(e *entry) {
 // count works the entry into an account, and compares what the entry says is then
 // in it.
 func (c *verifier) count(e *entry, t *tally, pays bool, after counters) {
+	c.meet(e, t, pays)
 	if !e.kind.apply(&t.counters, e.amount, pays) || t.counters != after {
 		scale := c.scaleOf(t.asset)
 		c.find("entry %s: account %s has %s after it, the entry says %s", formatCursor(e.id), t.path, t.counters.text(scale), after.text(scale))
@@ -254,7 +264,7 @@ func (k entryKind) apply(c *counters, amount Amount, pays bool) bool {
 	if pays {
 		pending = c.debitsPending
 	}
-	return (!k.frees() || amount.Cmp(pending) <= 0) && k.change(c, amount, pays)
+	return (!k.frees() || amount.Cmp(pending) <= 0) && k.change(c, amount, pays, MaxAmount)
 }
 
 func (p *posted) count(amount Amount, pays bool) {

@@ -16,6 +16,7 @@ type tally struct {
 	backdated, reserved posted
 	// openHolds are those that reserve of it.
 	openHolds uint64
+	changes
 	// gone is an account that is there no more, last what it had then.
 	gone bool
 	last counters
@@ -32,6 +33,7 @@ func (c *verifier) tallyOf(id command.ID) *tally {
 			}
 		}
 		t = &tally{id: id, path: a.path, asset: a.asset, gone: !live, last: a.counters}
+		t.day = a.day
 		c.tallies[id] = t
 	}
 	if t.gone {
@@ -50,6 +52,7 @@ func (c *verifier) endGone(index uint64) {
 		}
 		c.goneAccounts++
 		delete(c.tallies, t.id)
+		c.forgetChanges(t.path)
 		if t.counters != t.last || d.path != t.path {
 			scale := c.scaleOf(t.asset)
 			c.find("account %s: it went at index %d with %s, it says %s", t.path, index, t.counters.text(scale), t.last.text(scale))
@@ -101,6 +104,8 @@ func (c *verifier) readAccounts() error {
 				t.reserved.credits.Format(scale), a.debitsPending.Format(scale), a.creditsPending.Format(scale))
 		}
 		c.readLimits(&a, scale)
+		c.readDay(&a, t, scale)
+		c.readVersion(&a, t)
 		if err := c.proceed(); err != nil {
 			return err
 		}

@@ -174,8 +174,8 @@ func (c *verifier) compareRefunds(of *entry, sum Amount) {
 	}
 }
 
-// readDocuments compares the documents with their hashes and the steps that made
-// them, and what is kept of them with what the entries left.
+// readDocuments compares the documents with their hashes, the steps that made them
+// and what they name, and what is kept of them with what the entries left.
 func (c *verifier) readDocuments() error {
 	made := make(map[documentKind]uint64)
 	for d := range documents.All(c.v) {
@@ -185,6 +185,8 @@ func (c *verifier) readDocuments() error {
 		s, _ := steps.Get(c.v, kv.StringKey(d.name))
 		if hex.EncodeToString(sum[:]) != d.hash || s.hash != d.hash {
 			c.find("document %s: its text hashes to %x, it says %s, and the step that made it %s", quote(d.name), sum, quote(d.hash), quote(s.hash))
+		} else {
+			c.readTerms(&d)
 		}
 		if err := c.proceed(); err != nil {
 			return err
@@ -196,13 +198,43 @@ func (c *verifier) readDocuments() error {
 	if err := c.readInvoices(made[invoiceDocument]); err != nil {
 		return err
 	}
+	if err := c.countDeadlines(); err != nil {
+		return err
+	}
 	return c.readRefunds()
+}
+
+// readDeadline: a document that is not settled has its deadline kept.
+func (c *verifier) readDeadline(d deadline, ok bool) {
+	if !ok {
+		return
+	}
+	c.deadlines++
+	if _, kept := deadlines.Get(c.v, d); !kept {
+		c.find("document %s: nothing is kept of its deadline, %s", quote(d.document), instant(d.nanos))
+	}
+}
+
+// countDeadlines: no others are kept.
+func (c *verifier) countDeadlines() error {
+	kept := uint64(0)
+	for range deadlines.All(c.v) {
+		kept++
+		if err := c.proceed(); err != nil {
+			return err
+		}
+	}
+	if kept != c.deadlines {
+		c.find("documents: %d have a deadline, and %d deadlines are kept", c.deadlines, kept)
+	}
+	return nil
 }
 
 func (c *verifier) readCheques(documents uint64) error {
 	count, spent := uint64(0), uint64(0)
 	for record := range cheques.All(c.v) {
 		count++
+		c.readDeadline(record.deadline())
 		t, ok := c.documents.cheques[record.name]
 		switch {
 		case ok:
@@ -226,6 +258,7 @@ func (c *verifier) readInvoices(documents uint64) error {
 	count, settled := uint64(0), uint64(0)
 	for record := range invoices.All(c.v) {
 		count++
+		c.readDeadline(record.deadline())
 		if t, ok := c.documents.invoices[record.name]; ok {
 			c.compareInvoice(t)
 		} else if done, _ := record.paid.Add(record.credited); done == record.total {

@@ -130,6 +130,11 @@ func accountDamages() []Damage {
 			Want: []string{"account /account/a: its entries make debits 100.00 posted", "asset USD: it does not balance"}},
 		{Name: "what of an account is pending", Do: ofAccount("/account/b", func(a *account) { more(&a.debitsPending) }),
 			Want: []string{"account /account/b: open holds reserve"}},
+		{Name: "what was spent today", Do: ofAccount("/account/b", func(a *account) { more(&a.spent) }),
+			Want: []string{"account /account/b: its entries spend 58.00 on day", "it says 58.01"}},
+		{Name: "the day of spending", Do: ofAccount("/account/b", func(a *account) { a.day++ }), Want: []string{"account /account/b: its day is"}},
+		{Name: "the version of an account", Do: ofAccount("/account/unused", func(a *account) { a.version++ }),
+			Want: []string{"account /account/unused: 3 commands changed it, its version is 4"}},
 		{Name: "an overdraft below use", Do: ofAccount("/account/bank", func(a *account) { a.unlimited = false }),
 			Want: []string{"account /account/bank uses"}},
 		{Name: "a ceiling below the balance", Do: ofAccount("/account/b", func(a *account) { a.hasCeiling = true }),
@@ -283,6 +288,32 @@ func documentDamages() []Damage {
 	return []Damage{
 		{Name: "the text of a document", Do: ofDocument("cheque1", func(d *document) { d.text += "more: 1\n" }), Want: []string{`document "cheque1": its text hashes to`}},
 		{Name: "the hash of a document", Do: ofDocument("receipt", func(d *document) { d.hash = "x" }), Want: []string{`document "receipt": its text hashes to`, `it says "x"`}},
+		{Name: "who a document names", Do: ofDocument("cheque1", func(d *document) { d.parties[1].path = "/user/x" }),
+			Want: []string{`document "cheque1": its principals are /user/operator#`, ` /user/x#`, `its text names [/user/operator /user/operator]`}},
+		{Name: "which of the name a document names", Do: ofDocument("cheque1", func(d *document) { d.parties[1].born-- }),
+			Want: []string{`cheque "cheque1": it is by and for /user/operator#0 /user/operator#`}},
+		{Name: "which of the name a receipt names", Do: ofDocument("receipt", func(d *document) { d.parties[0].born += 1 << 32 }),
+			Want: []string{`document "receipt": its principals are /user/operator#`}},
+		{Name: "the delegate of a receipt", Do: ofDocument("receipt", func(d *document) { d.parties[1].born-- }),
+			Want: []string{`the delegate of its hold is /user/operator#`}},
+		{Name: "who may cash a cheque", Do: ofCheque("cheque1", func(c *cheque) { c.recipient.born++ }), Want: []string{`cheque "cheque1": it is by and for`}},
+		{Name: "who wrote a cheque", Do: ofCheque("cheque1", func(c *cheque) { c.writer.path = "/user/x" }), Want: []string{`cheque "cheque1": it is by and for /user/x#0`}},
+		{Name: "an account that a document names", Do: func(tx *kv.Tx) {
+			other, _ := findDocument(tx, "exchange")
+			ofDocument("cheque1", func(d *document) { d.accounts[0] = other.accounts[1] })(tx)
+		}, Want: []string{`document "cheque1": it is listed with account /account/b`, `document "cheque1": its text names account /account/bank, with which it is not listed`}},
+		{Name: "what a cheque is for", Do: ofCheque("cheque3", func(c *cheque) { c.resource = "more" }),
+			Want: []string{`document "cheque3": its text has the resource "\"r\"", its record "\"more\""`}},
+		{Name: "how often a cheque can be cashed", Do: ofCheque("cheque1", func(c *cheque) { c.uses = 9 }),
+			Want: []string{`document "cheque1": its text has the uses "3", its record "9"`}},
+		{Name: "when an invoice is due", Do: ofInvoice("invoice1", func(i *invoice) { i.due = 7 }),
+			Want: []string{`document "invoice1": its text has the due "", its record "1970-01-01T00:00:00.000000007Z"`}},
+		{Name: "a deadline that is missing", Do: func(tx *kv.Tx) {
+			c, _ := cheques.Get(tx, kv.StringKey("cheque1"))
+			deadlines.Delete(tx, deadline{c.expires, c.name})
+		}, Want: []string{`document "cheque1": nothing is kept of its deadline`}},
+		{Name: "a deadline of nothing", Do: func(tx *kv.Tx) { deadlines.Put(tx, deadline{1, "cheque9"}) },
+			Want: []string{"have a deadline, and"}},
 		{Name: "what was cashed", Do: ofCheque("cheque1", func(c *cheque) { more(&c.cashed) }),
 			Want: []string{`cheque "cheque1": its entries cash 4.00 in 2 uses, it says 4.01 in 2`}},
 		{Name: "how often a spent cheque was cashed", Do: ofCheque("cheque2", func(c *cheque) { c.used = 2 }),
@@ -342,12 +373,12 @@ func auditDamages() []Damage {
 		{Name: "a line that is missing", Do: func(tx *kv.Tx) {
 			l, _ := first(auditsBehind(tx, entryOf(tx, "split", 0).id))
 			audits.Delete(tx, l.id)
-		}, Want: []string{"its command made 6 entries, it says 1", "the chain ends with", "after 31 lines"}},
+		}, Want: []string{"its command made 6 entries, it says 1", "the chain ends with", "after 32 lines"}},
 		{Name: "the last lines", Do: func(tx *kv.Tx) {
 			for _, l := range lastLines(tx, 2) {
 				audits.Delete(tx, l.id)
 			}
-		}, Want: []string{"after 30 lines, its head says", "after 32"}},
+		}, Want: []string{"after 31 lines, its head says", "after 33"}},
 		{Name: "the head of the chain", Do: func(tx *kv.Tx) { auditHeads.Delete(tx, theAuditHead) }, Want: []string{"its head says  after 0"}},
 	}
 }

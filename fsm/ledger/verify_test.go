@@ -73,7 +73,7 @@ func mixedBooks(t fsmtest.T) *fsmtest.Machine {
 		transferring(of("keep", "/account/bank", "/account/job", "3")),
 	)
 	for i := range 5 {
-		mustOp(m, holding(&pb.PlaceHold{Id: fmt.Sprint("hold", i), Debit: "/account/b", Credit: "/account/low", Amount: "10", LifetimeSeconds: uint64(i + 1)}))
+		mustOp(m, holding(&pb.PlaceHold{Id: fmt.Sprint("hold", i), Debit: "/account/b", Credit: "/account/low", Amount: "10", LifetimeSeconds: uint64(i + 1), Delegate: "/user/operator"}))
 	}
 	mustOp(m,
 		capturing(&pb.CaptureHold{Id: "c1", Hold: "hold1", Amount: "4", Shares: []*pb.Share{
@@ -84,6 +84,7 @@ func mixedBooks(t fsmtest.T) *fsmtest.Machine {
 		extending(&pb.ExtendHold{Id: "e1", Hold: "hold3", Amount: "2"}),
 		capturing(&pb.CaptureHold{Id: "c3", Hold: "hold3", Amount: "3"}),
 	)
+	fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: "/account/b", DailyLimit: ptr("1000")})
 	addDocuments(m)
 	m.Wait(1_000_000_000)
 	fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: "/account/unused", Frozen: ptr(true)})
@@ -142,7 +143,7 @@ func TestVerifyOfSoundBooks(t *testing.T) {
 	m := mixedBooks(t)
 	res := wantSound(t, m)
 	got := fmt.Sprintf("%d entries %d lines %d accounts %d holds %d assets %d documents", res.Entries, res.Lines, res.Accounts, res.Holds, res.Assets, res.Documents)
-	if want := "44 entries 32 lines 8 accounts 6 holds 3 assets 10 documents"; got != want {
+	if want := "44 entries 33 lines 8 accounts 6 holds 3 assets 10 documents"; got != want {
 		t.Errorf("verified are %s, want %s", got, want)
 	}
 	if res.Index != m.Position().Index || len(res.Head) != 64 {
@@ -153,6 +154,26 @@ func TestVerifyOfSoundBooks(t *testing.T) {
 	}
 	if res := verify(t, fsmtest.New(t)); len(res.Findings) > 0 || res.Head != "" {
 		t.Errorf("of no books it is found: %q, the head is %q", res.Findings, res.Head)
+	}
+}
+
+// TestVerifyOfVersions: a command changes an account also when it leaves its balances
+// as they were.
+func TestVerifyOfVersions(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	mustOp(m, place("h1", "10"), transferring(of("none", "/account/a", "/account/b", "0")))
+	for _, steps := range [][]*pb.Step{
+		{place("h2", "4"), releasing(&pb.ReleaseHold{Id: "r1", Hold: "h1", Amount: "4"})}, // one hold more
+		{place("h3", "1"), releasing(&pb.ReleaseHold{Id: "r2", Hold: "h3"})},              // what was held counts as spent
+		{transferring(of("zero", "/account/a", "/account/b", "0"))},                       // nothing
+	} {
+		mustOp(m, steps...)
+		wantSound(t, m)
+	}
+	a, err := fsmtest.Ask(m.Operator, ledger.Account, &pb.AccountRequest{Path: "/account/a"})
+	if err != nil || a.Version != 5 {
+		t.Errorf("the account is %v, %v, want version 5: opened, paid, and three ops", a, err)
 	}
 }
 

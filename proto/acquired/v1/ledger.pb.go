@@ -362,7 +362,7 @@ type ChangeAccountRequest struct {
 	Metadata []*Metadatum `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	// If not 0, the version that the account must have.
 	IfVersion uint64 `protobuf:"varint,8,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
-	// Empty takes the limit away. What was spent today under a limit counts.
+	// Empty takes the limit away. What was spent today counts, also before the limit.
 	DailyLimit    *string `protobuf:"bytes,9,opt,name=daily_limit,json=dailyLimit,proto3,oneof" json:"daily_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1226,7 +1226,7 @@ type AccountResponse struct {
 	OpenedUnixNanos int64            `protobuf:"varint,11,opt,name=opened_unix_nanos,json=openedUnixNanos,proto3" json:"opened_unix_nanos,omitempty"`
 	Balance         *BalanceResponse `protobuf:"bytes,12,opt,name=balance,proto3" json:"balance,omitempty"`
 	DailyLimit      string           `protobuf:"bytes,13,opt,name=daily_limit,json=dailyLimit,proto3" json:"daily_limit,omitempty"`
-	// What was spent under the limit since midnight UTC; empty without a limit.
+	// What was spent since midnight UTC; empty without a limit.
 	SpentToday    string `protobuf:"bytes,14,opt,name=spent_today,json=spentToday,proto3" json:"spent_today,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2449,7 +2449,7 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\baccounts\x18\x06 \x01(\x04R\baccounts\x12\x1c\n" +
 	"\ttransfers\x18\a \x01(\x04R\ttransfers\x12\x14\n" +
 	"\x05scale\x18\b \x01(\rR\x05scale\x12\x18\n" +
-	"\abalance\x18\t \x01(\tR\abalance2\xef\r\n" +
+	"\abalance\x18\t \x01(\tR\abalance2\xd3\x0e\n" +
 	"\x06Ledger\x12P\n" +
 	"\vCreateAsset\x12\x1f.acquired.v1.CreateAssetRequest\x1a .acquired.v1.CreateAssetResponse\x12P\n" +
 	"\vOpenAccount\x12\x1f.acquired.v1.OpenAccountRequest\x1a .acquired.v1.OpenAccountResponse\x12V\n" +
@@ -2457,7 +2457,8 @@ const file_acquired_v1_ledger_proto_rawDesc = "" +
 	"\fCloseAccount\x12 .acquired.v1.CloseAccountRequest\x1a!.acquired.v1.CloseAccountResponse\x12G\n" +
 	"\bTransfer\x12\x1c.acquired.v1.TransferRequest\x1a\x1d.acquired.v1.TransferResponse\x125\n" +
 	"\x02Op\x12\x16.acquired.v1.OpRequest\x1a\x17.acquired.v1.OpResponse\x12P\n" +
-	"\vClosePeriod\x12\x1f.acquired.v1.ClosePeriodRequest\x1a .acquired.v1.ClosePeriodResponse\x12F\n" +
+	"\vClosePeriod\x12\x1f.acquired.v1.ClosePeriodRequest\x1a .acquired.v1.ClosePeriodResponse\x12b\n" +
+	"\x11RotateDocumentKey\x12%.acquired.v1.RotateDocumentKeyRequest\x1a&.acquired.v1.RotateDocumentKeyResponse\x12F\n" +
 	"\x06Lookup\x12\x1a.acquired.v1.LookupRequest\x1a\x1b.acquired.v1.LookupResponse\"\x03\x90\x02\x01\x12I\n" +
 	"\aAccount\x12\x1b.acquired.v1.AccountRequest\x1a\x1c.acquired.v1.AccountResponse\"\x03\x90\x02\x01\x12L\n" +
 	"\bAccounts\x12\x1c.acquired.v1.AccountsRequest\x1a\x1d.acquired.v1.AccountsResponse\"\x03\x90\x02\x01\x12I\n" +
@@ -2489,60 +2490,62 @@ func file_acquired_v1_ledger_proto_rawDescGZIP() []byte {
 
 var file_acquired_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_acquired_v1_ledger_proto_goTypes = []any{
-	(*CreateAssetRequest)(nil),    // 0: acquired.v1.CreateAssetRequest
-	(*CreateAssetResponse)(nil),   // 1: acquired.v1.CreateAssetResponse
-	(*OpenAccountRequest)(nil),    // 2: acquired.v1.OpenAccountRequest
-	(*Metadatum)(nil),             // 3: acquired.v1.Metadatum
-	(*OpenAccountResponse)(nil),   // 4: acquired.v1.OpenAccountResponse
-	(*ChangeAccountRequest)(nil),  // 5: acquired.v1.ChangeAccountRequest
-	(*ChangeAccountResponse)(nil), // 6: acquired.v1.ChangeAccountResponse
-	(*CloseAccountRequest)(nil),   // 7: acquired.v1.CloseAccountRequest
-	(*CloseAccountResponse)(nil),  // 8: acquired.v1.CloseAccountResponse
-	(*TransferRequest)(nil),       // 9: acquired.v1.TransferRequest
-	(*TransferResponse)(nil),      // 10: acquired.v1.TransferResponse
-	(*ExistingTransfer)(nil),      // 11: acquired.v1.ExistingTransfer
-	(*FailedTransfer)(nil),        // 12: acquired.v1.FailedTransfer
-	(*MovedAmount)(nil),           // 13: acquired.v1.MovedAmount
-	(*ClosePeriodRequest)(nil),    // 14: acquired.v1.ClosePeriodRequest
-	(*ClosePeriodResponse)(nil),   // 15: acquired.v1.ClosePeriodResponse
-	(*LookupRequest)(nil),         // 16: acquired.v1.LookupRequest
-	(*LookupResponse)(nil),        // 17: acquired.v1.LookupResponse
-	(*RecordedTransfer)(nil),      // 18: acquired.v1.RecordedTransfer
-	(*AccountRequest)(nil),        // 19: acquired.v1.AccountRequest
-	(*AccountResponse)(nil),       // 20: acquired.v1.AccountResponse
-	(*AccountsRequest)(nil),       // 21: acquired.v1.AccountsRequest
-	(*AccountsResponse)(nil),      // 22: acquired.v1.AccountsResponse
-	(*BalanceRequest)(nil),        // 23: acquired.v1.BalanceRequest
-	(*BalanceResponse)(nil),       // 24: acquired.v1.BalanceResponse
-	(*RollUpRequest)(nil),         // 25: acquired.v1.RollUpRequest
-	(*RollUpResponse)(nil),        // 26: acquired.v1.RollUpResponse
-	(*StatementRequest)(nil),      // 27: acquired.v1.StatementRequest
-	(*StatementResponse)(nil),     // 28: acquired.v1.StatementResponse
-	(*StatementLine)(nil),         // 29: acquired.v1.StatementLine
-	(*TrialBalanceRequest)(nil),   // 30: acquired.v1.TrialBalanceRequest
-	(*TrialBalanceResponse)(nil),  // 31: acquired.v1.TrialBalanceResponse
-	(*AssetTotals)(nil),           // 32: acquired.v1.AssetTotals
-	(*Transfer)(nil),              // 33: acquired.v1.Transfer
-	(*OpRequest)(nil),             // 34: acquired.v1.OpRequest
-	(*HoldRequest)(nil),           // 35: acquired.v1.HoldRequest
-	(*HoldsRequest)(nil),          // 36: acquired.v1.HoldsRequest
-	(*DocumentRequest)(nil),       // 37: acquired.v1.DocumentRequest
-	(*DocumentsRequest)(nil),      // 38: acquired.v1.DocumentsRequest
-	(*DocumentKeysRequest)(nil),   // 39: acquired.v1.DocumentKeysRequest
-	(*PeriodsRequest)(nil),        // 40: acquired.v1.PeriodsRequest
-	(*JournalRequest)(nil),        // 41: acquired.v1.JournalRequest
-	(*AuditRequest)(nil),          // 42: acquired.v1.AuditRequest
-	(*VerifyRequest)(nil),         // 43: acquired.v1.VerifyRequest
-	(*OpResponse)(nil),            // 44: acquired.v1.OpResponse
-	(*HoldResponse)(nil),          // 45: acquired.v1.HoldResponse
-	(*HoldsResponse)(nil),         // 46: acquired.v1.HoldsResponse
-	(*DocumentResponse)(nil),      // 47: acquired.v1.DocumentResponse
-	(*DocumentsResponse)(nil),     // 48: acquired.v1.DocumentsResponse
-	(*DocumentKeysResponse)(nil),  // 49: acquired.v1.DocumentKeysResponse
-	(*PeriodsResponse)(nil),       // 50: acquired.v1.PeriodsResponse
-	(*JournalResponse)(nil),       // 51: acquired.v1.JournalResponse
-	(*AuditResponse)(nil),         // 52: acquired.v1.AuditResponse
-	(*VerifyResponse)(nil),        // 53: acquired.v1.VerifyResponse
+	(*CreateAssetRequest)(nil),        // 0: acquired.v1.CreateAssetRequest
+	(*CreateAssetResponse)(nil),       // 1: acquired.v1.CreateAssetResponse
+	(*OpenAccountRequest)(nil),        // 2: acquired.v1.OpenAccountRequest
+	(*Metadatum)(nil),                 // 3: acquired.v1.Metadatum
+	(*OpenAccountResponse)(nil),       // 4: acquired.v1.OpenAccountResponse
+	(*ChangeAccountRequest)(nil),      // 5: acquired.v1.ChangeAccountRequest
+	(*ChangeAccountResponse)(nil),     // 6: acquired.v1.ChangeAccountResponse
+	(*CloseAccountRequest)(nil),       // 7: acquired.v1.CloseAccountRequest
+	(*CloseAccountResponse)(nil),      // 8: acquired.v1.CloseAccountResponse
+	(*TransferRequest)(nil),           // 9: acquired.v1.TransferRequest
+	(*TransferResponse)(nil),          // 10: acquired.v1.TransferResponse
+	(*ExistingTransfer)(nil),          // 11: acquired.v1.ExistingTransfer
+	(*FailedTransfer)(nil),            // 12: acquired.v1.FailedTransfer
+	(*MovedAmount)(nil),               // 13: acquired.v1.MovedAmount
+	(*ClosePeriodRequest)(nil),        // 14: acquired.v1.ClosePeriodRequest
+	(*ClosePeriodResponse)(nil),       // 15: acquired.v1.ClosePeriodResponse
+	(*LookupRequest)(nil),             // 16: acquired.v1.LookupRequest
+	(*LookupResponse)(nil),            // 17: acquired.v1.LookupResponse
+	(*RecordedTransfer)(nil),          // 18: acquired.v1.RecordedTransfer
+	(*AccountRequest)(nil),            // 19: acquired.v1.AccountRequest
+	(*AccountResponse)(nil),           // 20: acquired.v1.AccountResponse
+	(*AccountsRequest)(nil),           // 21: acquired.v1.AccountsRequest
+	(*AccountsResponse)(nil),          // 22: acquired.v1.AccountsResponse
+	(*BalanceRequest)(nil),            // 23: acquired.v1.BalanceRequest
+	(*BalanceResponse)(nil),           // 24: acquired.v1.BalanceResponse
+	(*RollUpRequest)(nil),             // 25: acquired.v1.RollUpRequest
+	(*RollUpResponse)(nil),            // 26: acquired.v1.RollUpResponse
+	(*StatementRequest)(nil),          // 27: acquired.v1.StatementRequest
+	(*StatementResponse)(nil),         // 28: acquired.v1.StatementResponse
+	(*StatementLine)(nil),             // 29: acquired.v1.StatementLine
+	(*TrialBalanceRequest)(nil),       // 30: acquired.v1.TrialBalanceRequest
+	(*TrialBalanceResponse)(nil),      // 31: acquired.v1.TrialBalanceResponse
+	(*AssetTotals)(nil),               // 32: acquired.v1.AssetTotals
+	(*Transfer)(nil),                  // 33: acquired.v1.Transfer
+	(*OpRequest)(nil),                 // 34: acquired.v1.OpRequest
+	(*RotateDocumentKeyRequest)(nil),  // 35: acquired.v1.RotateDocumentKeyRequest
+	(*HoldRequest)(nil),               // 36: acquired.v1.HoldRequest
+	(*HoldsRequest)(nil),              // 37: acquired.v1.HoldsRequest
+	(*DocumentRequest)(nil),           // 38: acquired.v1.DocumentRequest
+	(*DocumentsRequest)(nil),          // 39: acquired.v1.DocumentsRequest
+	(*DocumentKeysRequest)(nil),       // 40: acquired.v1.DocumentKeysRequest
+	(*PeriodsRequest)(nil),            // 41: acquired.v1.PeriodsRequest
+	(*JournalRequest)(nil),            // 42: acquired.v1.JournalRequest
+	(*AuditRequest)(nil),              // 43: acquired.v1.AuditRequest
+	(*VerifyRequest)(nil),             // 44: acquired.v1.VerifyRequest
+	(*OpResponse)(nil),                // 45: acquired.v1.OpResponse
+	(*RotateDocumentKeyResponse)(nil), // 46: acquired.v1.RotateDocumentKeyResponse
+	(*HoldResponse)(nil),              // 47: acquired.v1.HoldResponse
+	(*HoldsResponse)(nil),             // 48: acquired.v1.HoldsResponse
+	(*DocumentResponse)(nil),          // 49: acquired.v1.DocumentResponse
+	(*DocumentsResponse)(nil),         // 50: acquired.v1.DocumentsResponse
+	(*DocumentKeysResponse)(nil),      // 51: acquired.v1.DocumentKeysResponse
+	(*PeriodsResponse)(nil),           // 52: acquired.v1.PeriodsResponse
+	(*JournalResponse)(nil),           // 53: acquired.v1.JournalResponse
+	(*AuditResponse)(nil),             // 54: acquired.v1.AuditResponse
+	(*VerifyResponse)(nil),            // 55: acquired.v1.VerifyResponse
 }
 var file_acquired_v1_ledger_proto_depIdxs = []int32{
 	3,  // 0: acquired.v1.OpenAccountRequest.metadata:type_name -> acquired.v1.Metadatum
@@ -2566,47 +2569,49 @@ var file_acquired_v1_ledger_proto_depIdxs = []int32{
 	9,  // 18: acquired.v1.Ledger.Transfer:input_type -> acquired.v1.TransferRequest
 	34, // 19: acquired.v1.Ledger.Op:input_type -> acquired.v1.OpRequest
 	14, // 20: acquired.v1.Ledger.ClosePeriod:input_type -> acquired.v1.ClosePeriodRequest
-	16, // 21: acquired.v1.Ledger.Lookup:input_type -> acquired.v1.LookupRequest
-	19, // 22: acquired.v1.Ledger.Account:input_type -> acquired.v1.AccountRequest
-	21, // 23: acquired.v1.Ledger.Accounts:input_type -> acquired.v1.AccountsRequest
-	23, // 24: acquired.v1.Ledger.Balance:input_type -> acquired.v1.BalanceRequest
-	25, // 25: acquired.v1.Ledger.RollUp:input_type -> acquired.v1.RollUpRequest
-	27, // 26: acquired.v1.Ledger.Statement:input_type -> acquired.v1.StatementRequest
-	30, // 27: acquired.v1.Ledger.TrialBalance:input_type -> acquired.v1.TrialBalanceRequest
-	35, // 28: acquired.v1.Ledger.Hold:input_type -> acquired.v1.HoldRequest
-	36, // 29: acquired.v1.Ledger.Holds:input_type -> acquired.v1.HoldsRequest
-	37, // 30: acquired.v1.Ledger.Document:input_type -> acquired.v1.DocumentRequest
-	38, // 31: acquired.v1.Ledger.Documents:input_type -> acquired.v1.DocumentsRequest
-	39, // 32: acquired.v1.Ledger.DocumentKeys:input_type -> acquired.v1.DocumentKeysRequest
-	40, // 33: acquired.v1.Ledger.Periods:input_type -> acquired.v1.PeriodsRequest
-	41, // 34: acquired.v1.Ledger.Journal:input_type -> acquired.v1.JournalRequest
-	42, // 35: acquired.v1.Ledger.Audit:input_type -> acquired.v1.AuditRequest
-	43, // 36: acquired.v1.Ledger.Verify:input_type -> acquired.v1.VerifyRequest
-	1,  // 37: acquired.v1.Ledger.CreateAsset:output_type -> acquired.v1.CreateAssetResponse
-	4,  // 38: acquired.v1.Ledger.OpenAccount:output_type -> acquired.v1.OpenAccountResponse
-	6,  // 39: acquired.v1.Ledger.ChangeAccount:output_type -> acquired.v1.ChangeAccountResponse
-	8,  // 40: acquired.v1.Ledger.CloseAccount:output_type -> acquired.v1.CloseAccountResponse
-	10, // 41: acquired.v1.Ledger.Transfer:output_type -> acquired.v1.TransferResponse
-	44, // 42: acquired.v1.Ledger.Op:output_type -> acquired.v1.OpResponse
-	15, // 43: acquired.v1.Ledger.ClosePeriod:output_type -> acquired.v1.ClosePeriodResponse
-	17, // 44: acquired.v1.Ledger.Lookup:output_type -> acquired.v1.LookupResponse
-	20, // 45: acquired.v1.Ledger.Account:output_type -> acquired.v1.AccountResponse
-	22, // 46: acquired.v1.Ledger.Accounts:output_type -> acquired.v1.AccountsResponse
-	24, // 47: acquired.v1.Ledger.Balance:output_type -> acquired.v1.BalanceResponse
-	26, // 48: acquired.v1.Ledger.RollUp:output_type -> acquired.v1.RollUpResponse
-	28, // 49: acquired.v1.Ledger.Statement:output_type -> acquired.v1.StatementResponse
-	31, // 50: acquired.v1.Ledger.TrialBalance:output_type -> acquired.v1.TrialBalanceResponse
-	45, // 51: acquired.v1.Ledger.Hold:output_type -> acquired.v1.HoldResponse
-	46, // 52: acquired.v1.Ledger.Holds:output_type -> acquired.v1.HoldsResponse
-	47, // 53: acquired.v1.Ledger.Document:output_type -> acquired.v1.DocumentResponse
-	48, // 54: acquired.v1.Ledger.Documents:output_type -> acquired.v1.DocumentsResponse
-	49, // 55: acquired.v1.Ledger.DocumentKeys:output_type -> acquired.v1.DocumentKeysResponse
-	50, // 56: acquired.v1.Ledger.Periods:output_type -> acquired.v1.PeriodsResponse
-	51, // 57: acquired.v1.Ledger.Journal:output_type -> acquired.v1.JournalResponse
-	52, // 58: acquired.v1.Ledger.Audit:output_type -> acquired.v1.AuditResponse
-	53, // 59: acquired.v1.Ledger.Verify:output_type -> acquired.v1.VerifyResponse
-	37, // [37:60] is the sub-list for method output_type
-	14, // [14:37] is the sub-list for method input_type
+	35, // 21: acquired.v1.Ledger.RotateDocumentKey:input_type -> acquired.v1.RotateDocumentKeyRequest
+	16, // 22: acquired.v1.Ledger.Lookup:input_type -> acquired.v1.LookupRequest
+	19, // 23: acquired.v1.Ledger.Account:input_type -> acquired.v1.AccountRequest
+	21, // 24: acquired.v1.Ledger.Accounts:input_type -> acquired.v1.AccountsRequest
+	23, // 25: acquired.v1.Ledger.Balance:input_type -> acquired.v1.BalanceRequest
+	25, // 26: acquired.v1.Ledger.RollUp:input_type -> acquired.v1.RollUpRequest
+	27, // 27: acquired.v1.Ledger.Statement:input_type -> acquired.v1.StatementRequest
+	30, // 28: acquired.v1.Ledger.TrialBalance:input_type -> acquired.v1.TrialBalanceRequest
+	36, // 29: acquired.v1.Ledger.Hold:input_type -> acquired.v1.HoldRequest
+	37, // 30: acquired.v1.Ledger.Holds:input_type -> acquired.v1.HoldsRequest
+	38, // 31: acquired.v1.Ledger.Document:input_type -> acquired.v1.DocumentRequest
+	39, // 32: acquired.v1.Ledger.Documents:input_type -> acquired.v1.DocumentsRequest
+	40, // 33: acquired.v1.Ledger.DocumentKeys:input_type -> acquired.v1.DocumentKeysRequest
+	41, // 34: acquired.v1.Ledger.Periods:input_type -> acquired.v1.PeriodsRequest
+	42, // 35: acquired.v1.Ledger.Journal:input_type -> acquired.v1.JournalRequest
+	43, // 36: acquired.v1.Ledger.Audit:input_type -> acquired.v1.AuditRequest
+	44, // 37: acquired.v1.Ledger.Verify:input_type -> acquired.v1.VerifyRequest
+	1,  // 38: acquired.v1.Ledger.CreateAsset:output_type -> acquired.v1.CreateAssetResponse
+	4,  // 39: acquired.v1.Ledger.OpenAccount:output_type -> acquired.v1.OpenAccountResponse
+	6,  // 40: acquired.v1.Ledger.ChangeAccount:output_type -> acquired.v1.ChangeAccountResponse
+	8,  // 41: acquired.v1.Ledger.CloseAccount:output_type -> acquired.v1.CloseAccountResponse
+	10, // 42: acquired.v1.Ledger.Transfer:output_type -> acquired.v1.TransferResponse
+	45, // 43: acquired.v1.Ledger.Op:output_type -> acquired.v1.OpResponse
+	15, // 44: acquired.v1.Ledger.ClosePeriod:output_type -> acquired.v1.ClosePeriodResponse
+	46, // 45: acquired.v1.Ledger.RotateDocumentKey:output_type -> acquired.v1.RotateDocumentKeyResponse
+	17, // 46: acquired.v1.Ledger.Lookup:output_type -> acquired.v1.LookupResponse
+	20, // 47: acquired.v1.Ledger.Account:output_type -> acquired.v1.AccountResponse
+	22, // 48: acquired.v1.Ledger.Accounts:output_type -> acquired.v1.AccountsResponse
+	24, // 49: acquired.v1.Ledger.Balance:output_type -> acquired.v1.BalanceResponse
+	26, // 50: acquired.v1.Ledger.RollUp:output_type -> acquired.v1.RollUpResponse
+	28, // 51: acquired.v1.Ledger.Statement:output_type -> acquired.v1.StatementResponse
+	31, // 52: acquired.v1.Ledger.TrialBalance:output_type -> acquired.v1.TrialBalanceResponse
+	47, // 53: acquired.v1.Ledger.Hold:output_type -> acquired.v1.HoldResponse
+	48, // 54: acquired.v1.Ledger.Holds:output_type -> acquired.v1.HoldsResponse
+	49, // 55: acquired.v1.Ledger.Document:output_type -> acquired.v1.DocumentResponse
+	50, // 56: acquired.v1.Ledger.Documents:output_type -> acquired.v1.DocumentsResponse
+	51, // 57: acquired.v1.Ledger.DocumentKeys:output_type -> acquired.v1.DocumentKeysResponse
+	52, // 58: acquired.v1.Ledger.Periods:output_type -> acquired.v1.PeriodsResponse
+	53, // 59: acquired.v1.Ledger.Journal:output_type -> acquired.v1.JournalResponse
+	54, // 60: acquired.v1.Ledger.Audit:output_type -> acquired.v1.AuditResponse
+	55, // 61: acquired.v1.Ledger.Verify:output_type -> acquired.v1.VerifyResponse
+	38, // [38:62] is the sub-list for method output_type
+	14, // [14:38] is the sub-list for method input_type
 	14, // [14:14] is the sub-list for extension type_name
 	14, // [14:14] is the sub-list for extension extendee
 	0,  // [0:14] is the sub-list for field type_name

@@ -766,12 +766,16 @@ func (x *DocumentKeysResponse) GetKeys() []*DocumentKey {
 type DocumentKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In the format of a verifier key of a signed note: "NAME+HASH+KEY".
-	Verifier         string `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
-	CreatedUnixNanos int64  `protobuf:"varint,2,opt,name=created_unix_nanos,json=createdUnixNanos,proto3" json:"created_unix_nanos,omitempty"`
+	Verifier string `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	// The log time from which on it signed, also documents that were made before.
+	CreatedUnixNanos int64 `protobuf:"varint,2,opt,name=created_unix_nanos,json=createdUnixNanos,proto3" json:"created_unix_nanos,omitempty"`
 	// It signs; others were replaced, what they signed stays good.
-	Current       bool `protobuf:"varint,3,opt,name=current,proto3" json:"current,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Current bool `protobuf:"varint,3,opt,name=current,proto3" json:"current,omitempty"`
+	// The log time at which another took its place: documents of a later time it did
+	// not sign. 0 for the one that is current.
+	UntilUnixNanos int64 `protobuf:"varint,4,opt,name=until_unix_nanos,json=untilUnixNanos,proto3" json:"until_unix_nanos,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DocumentKey) Reset() {
@@ -823,6 +827,103 @@ func (x *DocumentKey) GetCurrent() bool {
 		return x.Current
 	}
 	return false
+}
+
+func (x *DocumentKey) GetUntilUnixNanos() int64 {
+	if x != nil {
+		return x.UntilUnixNanos
+	}
+	return 0
+}
+
+type RotateDocumentKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateDocumentKeyRequest) Reset() {
+	*x = RotateDocumentKeyRequest{}
+	mi := &file_acquired_v1_ledger_document_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateDocumentKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateDocumentKeyRequest) ProtoMessage() {}
+
+func (x *RotateDocumentKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_document_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateDocumentKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateDocumentKeyRequest) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_document_proto_rawDescGZIP(), []int{11}
+}
+
+type RotateDocumentKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index from which on the key signs.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The key that signs now, as of DocumentKey.
+	Verifier      string `protobuf:"bytes,2,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateDocumentKeyResponse) Reset() {
+	*x = RotateDocumentKeyResponse{}
+	mi := &file_acquired_v1_ledger_document_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateDocumentKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateDocumentKeyResponse) ProtoMessage() {}
+
+func (x *RotateDocumentKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_acquired_v1_ledger_document_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateDocumentKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateDocumentKeyResponse) Descriptor() ([]byte, []int) {
+	return file_acquired_v1_ledger_document_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RotateDocumentKeyResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *RotateDocumentKeyResponse) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
 }
 
 var File_acquired_v1_ledger_document_proto protoreflect.FileDescriptor
@@ -887,11 +988,16 @@ const file_acquired_v1_ledger_document_proto_rawDesc = "" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\x15\n" +
 	"\x13DocumentKeysRequest\"D\n" +
 	"\x14DocumentKeysResponse\x12,\n" +
-	"\x04keys\x18\x01 \x03(\v2\x18.acquired.v1.DocumentKeyR\x04keys\"q\n" +
+	"\x04keys\x18\x01 \x03(\v2\x18.acquired.v1.DocumentKeyR\x04keys\"\x9b\x01\n" +
 	"\vDocumentKey\x12\x1a\n" +
 	"\bverifier\x18\x01 \x01(\tR\bverifier\x12,\n" +
 	"\x12created_unix_nanos\x18\x02 \x01(\x03R\x10createdUnixNanos\x12\x18\n" +
-	"\acurrent\x18\x03 \x01(\bR\acurrentB'Z%acquired/proto/acquired/v1;acquiredv1b\x06proto3"
+	"\acurrent\x18\x03 \x01(\bR\acurrent\x12(\n" +
+	"\x10until_unix_nanos\x18\x04 \x01(\x03R\x0euntilUnixNanos\"\x1a\n" +
+	"\x18RotateDocumentKeyRequest\"M\n" +
+	"\x19RotateDocumentKeyResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1a\n" +
+	"\bverifier\x18\x02 \x01(\tR\bverifierB'Z%acquired/proto/acquired/v1;acquiredv1b\x06proto3"
 
 var (
 	file_acquired_v1_ledger_document_proto_rawDescOnce sync.Once
@@ -905,19 +1011,21 @@ func file_acquired_v1_ledger_document_proto_rawDescGZIP() []byte {
 	return file_acquired_v1_ledger_document_proto_rawDescData
 }
 
-var file_acquired_v1_ledger_document_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_acquired_v1_ledger_document_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_acquired_v1_ledger_document_proto_goTypes = []any{
-	(*HoldRequest)(nil),          // 0: acquired.v1.HoldRequest
-	(*HoldResponse)(nil),         // 1: acquired.v1.HoldResponse
-	(*HoldsRequest)(nil),         // 2: acquired.v1.HoldsRequest
-	(*HoldsResponse)(nil),        // 3: acquired.v1.HoldsResponse
-	(*DocumentRequest)(nil),      // 4: acquired.v1.DocumentRequest
-	(*DocumentResponse)(nil),     // 5: acquired.v1.DocumentResponse
-	(*DocumentsRequest)(nil),     // 6: acquired.v1.DocumentsRequest
-	(*DocumentsResponse)(nil),    // 7: acquired.v1.DocumentsResponse
-	(*DocumentKeysRequest)(nil),  // 8: acquired.v1.DocumentKeysRequest
-	(*DocumentKeysResponse)(nil), // 9: acquired.v1.DocumentKeysResponse
-	(*DocumentKey)(nil),          // 10: acquired.v1.DocumentKey
+	(*HoldRequest)(nil),               // 0: acquired.v1.HoldRequest
+	(*HoldResponse)(nil),              // 1: acquired.v1.HoldResponse
+	(*HoldsRequest)(nil),              // 2: acquired.v1.HoldsRequest
+	(*HoldsResponse)(nil),             // 3: acquired.v1.HoldsResponse
+	(*DocumentRequest)(nil),           // 4: acquired.v1.DocumentRequest
+	(*DocumentResponse)(nil),          // 5: acquired.v1.DocumentResponse
+	(*DocumentsRequest)(nil),          // 6: acquired.v1.DocumentsRequest
+	(*DocumentsResponse)(nil),         // 7: acquired.v1.DocumentsResponse
+	(*DocumentKeysRequest)(nil),       // 8: acquired.v1.DocumentKeysRequest
+	(*DocumentKeysResponse)(nil),      // 9: acquired.v1.DocumentKeysResponse
+	(*DocumentKey)(nil),               // 10: acquired.v1.DocumentKey
+	(*RotateDocumentKeyRequest)(nil),  // 11: acquired.v1.RotateDocumentKeyRequest
+	(*RotateDocumentKeyResponse)(nil), // 12: acquired.v1.RotateDocumentKeyResponse
 }
 var file_acquired_v1_ledger_document_proto_depIdxs = []int32{
 	1,  // 0: acquired.v1.HoldsResponse.holds:type_name -> acquired.v1.HoldResponse
@@ -941,7 +1049,7 @@ func file_acquired_v1_ledger_document_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acquired_v1_ledger_document_proto_rawDesc), len(file_acquired_v1_ledger_document_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

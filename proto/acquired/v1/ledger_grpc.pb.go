@@ -29,29 +29,30 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Ledger_CreateAsset_FullMethodName   = "/acquired.v1.Ledger/CreateAsset"
-	Ledger_OpenAccount_FullMethodName   = "/acquired.v1.Ledger/OpenAccount"
-	Ledger_ChangeAccount_FullMethodName = "/acquired.v1.Ledger/ChangeAccount"
-	Ledger_CloseAccount_FullMethodName  = "/acquired.v1.Ledger/CloseAccount"
-	Ledger_Transfer_FullMethodName      = "/acquired.v1.Ledger/Transfer"
-	Ledger_Op_FullMethodName            = "/acquired.v1.Ledger/Op"
-	Ledger_ClosePeriod_FullMethodName   = "/acquired.v1.Ledger/ClosePeriod"
-	Ledger_Lookup_FullMethodName        = "/acquired.v1.Ledger/Lookup"
-	Ledger_Account_FullMethodName       = "/acquired.v1.Ledger/Account"
-	Ledger_Accounts_FullMethodName      = "/acquired.v1.Ledger/Accounts"
-	Ledger_Balance_FullMethodName       = "/acquired.v1.Ledger/Balance"
-	Ledger_RollUp_FullMethodName        = "/acquired.v1.Ledger/RollUp"
-	Ledger_Statement_FullMethodName     = "/acquired.v1.Ledger/Statement"
-	Ledger_TrialBalance_FullMethodName  = "/acquired.v1.Ledger/TrialBalance"
-	Ledger_Hold_FullMethodName          = "/acquired.v1.Ledger/Hold"
-	Ledger_Holds_FullMethodName         = "/acquired.v1.Ledger/Holds"
-	Ledger_Document_FullMethodName      = "/acquired.v1.Ledger/Document"
-	Ledger_Documents_FullMethodName     = "/acquired.v1.Ledger/Documents"
-	Ledger_DocumentKeys_FullMethodName  = "/acquired.v1.Ledger/DocumentKeys"
-	Ledger_Periods_FullMethodName       = "/acquired.v1.Ledger/Periods"
-	Ledger_Journal_FullMethodName       = "/acquired.v1.Ledger/Journal"
-	Ledger_Audit_FullMethodName         = "/acquired.v1.Ledger/Audit"
-	Ledger_Verify_FullMethodName        = "/acquired.v1.Ledger/Verify"
+	Ledger_CreateAsset_FullMethodName       = "/acquired.v1.Ledger/CreateAsset"
+	Ledger_OpenAccount_FullMethodName       = "/acquired.v1.Ledger/OpenAccount"
+	Ledger_ChangeAccount_FullMethodName     = "/acquired.v1.Ledger/ChangeAccount"
+	Ledger_CloseAccount_FullMethodName      = "/acquired.v1.Ledger/CloseAccount"
+	Ledger_Transfer_FullMethodName          = "/acquired.v1.Ledger/Transfer"
+	Ledger_Op_FullMethodName                = "/acquired.v1.Ledger/Op"
+	Ledger_ClosePeriod_FullMethodName       = "/acquired.v1.Ledger/ClosePeriod"
+	Ledger_RotateDocumentKey_FullMethodName = "/acquired.v1.Ledger/RotateDocumentKey"
+	Ledger_Lookup_FullMethodName            = "/acquired.v1.Ledger/Lookup"
+	Ledger_Account_FullMethodName           = "/acquired.v1.Ledger/Account"
+	Ledger_Accounts_FullMethodName          = "/acquired.v1.Ledger/Accounts"
+	Ledger_Balance_FullMethodName           = "/acquired.v1.Ledger/Balance"
+	Ledger_RollUp_FullMethodName            = "/acquired.v1.Ledger/RollUp"
+	Ledger_Statement_FullMethodName         = "/acquired.v1.Ledger/Statement"
+	Ledger_TrialBalance_FullMethodName      = "/acquired.v1.Ledger/TrialBalance"
+	Ledger_Hold_FullMethodName              = "/acquired.v1.Ledger/Hold"
+	Ledger_Holds_FullMethodName             = "/acquired.v1.Ledger/Holds"
+	Ledger_Document_FullMethodName          = "/acquired.v1.Ledger/Document"
+	Ledger_Documents_FullMethodName         = "/acquired.v1.Ledger/Documents"
+	Ledger_DocumentKeys_FullMethodName      = "/acquired.v1.Ledger/DocumentKeys"
+	Ledger_Periods_FullMethodName           = "/acquired.v1.Ledger/Periods"
+	Ledger_Journal_FullMethodName           = "/acquired.v1.Ledger/Journal"
+	Ledger_Audit_FullMethodName             = "/acquired.v1.Ledger/Audit"
+	Ledger_Verify_FullMethodName            = "/acquired.v1.Ledger/Verify"
 )
 
 // LedgerClient is the client API for Ledger service.
@@ -75,6 +76,9 @@ type LedgerClient interface {
 	Op(ctx context.Context, in *OpRequest, opts ...grpc.CallOption) (*OpResponse, error)
 	// ClosePeriod ends back-dating into the time up to an instant, for ever.
 	ClosePeriod(ctx context.Context, in *ClosePeriodRequest, opts ...grpc.CallOption) (*ClosePeriodResponse, error)
+	// RotateDocumentKey makes the cluster sign documents with another key from then
+	// on. The keys before it stay published.
+	RotateDocumentKey(ctx context.Context, in *RotateDocumentKeyRequest, opts ...grpc.CallOption) (*RotateDocumentKeyResponse, error)
 	Lookup(ctx context.Context, in *LookupRequest, opts ...grpc.CallOption) (*LookupResponse, error)
 	Account(ctx context.Context, in *AccountRequest, opts ...grpc.CallOption) (*AccountResponse, error)
 	// Accounts lists the accounts at and below a path that the caller may Read.
@@ -175,6 +179,16 @@ func (c *ledgerClient) ClosePeriod(ctx context.Context, in *ClosePeriodRequest, 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ClosePeriodResponse)
 	err := c.cc.Invoke(ctx, Ledger_ClosePeriod_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerClient) RotateDocumentKey(ctx context.Context, in *RotateDocumentKeyRequest, opts ...grpc.CallOption) (*RotateDocumentKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateDocumentKeyResponse)
+	err := c.cc.Invoke(ctx, Ledger_RotateDocumentKey_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -371,6 +385,9 @@ type LedgerServer interface {
 	Op(context.Context, *OpRequest) (*OpResponse, error)
 	// ClosePeriod ends back-dating into the time up to an instant, for ever.
 	ClosePeriod(context.Context, *ClosePeriodRequest) (*ClosePeriodResponse, error)
+	// RotateDocumentKey makes the cluster sign documents with another key from then
+	// on. The keys before it stay published.
+	RotateDocumentKey(context.Context, *RotateDocumentKeyRequest) (*RotateDocumentKeyResponse, error)
 	Lookup(context.Context, *LookupRequest) (*LookupResponse, error)
 	Account(context.Context, *AccountRequest) (*AccountResponse, error)
 	// Accounts lists the accounts at and below a path that the caller may Read.
@@ -427,6 +444,9 @@ func (UnimplementedLedgerServer) Op(context.Context, *OpRequest) (*OpResponse, e
 }
 func (UnimplementedLedgerServer) ClosePeriod(context.Context, *ClosePeriodRequest) (*ClosePeriodResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClosePeriod not implemented")
+}
+func (UnimplementedLedgerServer) RotateDocumentKey(context.Context, *RotateDocumentKeyRequest) (*RotateDocumentKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateDocumentKey not implemented")
 }
 func (UnimplementedLedgerServer) Lookup(context.Context, *LookupRequest) (*LookupResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Lookup not implemented")
@@ -619,6 +639,24 @@ func _Ledger_ClosePeriod_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LedgerServer).ClosePeriod(ctx, req.(*ClosePeriodRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Ledger_RotateDocumentKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateDocumentKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServer).RotateDocumentKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Ledger_RotateDocumentKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServer).RotateDocumentKey(ctx, req.(*RotateDocumentKeyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -938,6 +976,10 @@ var Ledger_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClosePeriod",
 			Handler:    _Ledger_ClosePeriod_Handler,
+		},
+		{
+			MethodName: "RotateDocumentKey",
+			Handler:    _Ledger_RotateDocumentKey_Handler,
 		},
 		{
 			MethodName: "Lookup",

@@ -994,7 +994,7 @@ type PlaceHold struct {
 	// In place of it: as long after the log time. With neither, 7 days.
 	LifetimeSeconds uint64 `protobuf:"varint,6,opt,name=lifetime_seconds,json=lifetimeSeconds,proto3" json:"lifetime_seconds,omitempty"`
 	// A principal who may capture and release, beside those who may Spend from the
-	// payee.
+	// payee. It must be there, and it takes View to name another than oneself.
 	Delegate string `protobuf:"bytes,7,opt,name=delegate,proto3" json:"delegate,omitempty"`
 	// At most 256 bytes.
 	Description   string `protobuf:"bytes,8,opt,name=description,proto3" json:"description,omitempty"`
@@ -1550,13 +1550,14 @@ type WriteCheque struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Account string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	// The principal that may cash it.
+	// The principal that may cash it. As the delegate of PlaceHold.
 	Recipient string `protobuf:"bytes,3,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	// What it is for, 1 to 256 bytes: cashing it names the same.
 	Resource string `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
 	// The most that can be cashed, all times together.
 	Ceiling string `protobuf:"bytes,5,opt,name=ceiling,proto3" json:"ceiling,omitempty"`
-	// How often it can be cashed, at most 1,000,000; 0 is once.
+	// How often it can be cashed, at most 1,000,000; 0 is once. Each time may be a hold,
+	// which is one of the 10,000 that may reserve of the account until it ends.
 	Uses uint32 `protobuf:"varint,6,opt,name=uses,proto3" json:"uses,omitempty"`
 	// From this log time on it cannot be cashed. As of PlaceHold.
 	ExpiresUnixNanos int64  `protobuf:"varint,7,opt,name=expires_unix_nanos,json=expiresUnixNanos,proto3" json:"expires_unix_nanos,omitempty"`
