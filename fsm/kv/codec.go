@@ -77,8 +77,10 @@ func (d *Decoder) Int() int64 {
 	return advance(d, x, n)
 }
 
+// advance takes the n bytes of x away. A number has one form: in another one the
+// bytes are not those that were written.
 func advance[X uint64 | int64](d *Decoder, x X, n int) X {
-	if n <= 0 {
+	if n <= 0 || n > 1 && d.b[n-1] == 0 {
 		d.fail()
 		return 0
 	}
@@ -87,7 +89,13 @@ func advance[X uint64 | int64](d *Decoder, x X, n int) X {
 }
 
 // Bool reads a field appended by AppendBool.
-func (d *Decoder) Bool() bool { return d.Uint() == 1 }
+func (d *Decoder) Bool() bool {
+	x := d.Uint()
+	if x > 1 {
+		d.fail()
+	}
+	return x == 1
+}
 
 // String reads a field appended by AppendString.
 func (d *Decoder) String() string { return string(d.bytes()) }

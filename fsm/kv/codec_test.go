@@ -82,6 +82,9 @@ func TestDamagedFields(t *testing.T) {
 		{"bytes that are cut", []byte{3, 'a', 'b'}, func(d *kv.Decoder) { d.Bytes() }},
 		{"a length near 2^64", kv.AppendUint(nil, math.MaxUint64), func(d *kv.Decoder) { d.Bytes() }},
 		{"a length without an end", []byte{0xff}, func(d *kv.Decoder) { _ = d.String() }},
+		{"a number that is longer than it need be", []byte{0x81, 0}, func(d *kv.Decoder) { d.Uint() }},
+		{"a zero that is longer than it need be", []byte{0x80, 0}, func(d *kv.Decoder) { d.Int() }},
+		{"a bool that is neither", []byte{2}, func(d *kv.Decoder) { d.Bool() }},
 		{"something left", []byte{1, 1}, func(d *kv.Decoder) { d.Uint() }},
 	} {
 		d := kv.NewDecoder(test.data)

@@ -8,7 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/fsm"
+	"acquired/fsm/acl"
 	"acquired/fsm/command"
+	"acquired/fsm/fsmtest"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
 	statev1 "acquired/proto/acquired/state/v1"
@@ -23,20 +25,38 @@ const benchmarkAccounts = 10_000
 type bench struct {
 	b       *testing.B
 	machine *fsm.Machine
+	caller  *statev1.Caller
 	index   uint64
 	made    int
 }
 
+// newBench opens accounts with a floor, and from then on calls as a principal who may
+// View and Spend from them by a role.
 func newBench(b *testing.B, over kv.Engine) *bench {
 	b.Helper()
-	m := &bench{b: b, machine: fsm.New(over)}
+	operator := &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate}
+	m := &bench{b: b, machine: fsm.New(over), caller: operator}
 	m.apply(m.command(ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "USD", Scale: 2}))
 	for i := range benchmarkAccounts {
 		m.apply(m.command(ledger.OpenAccount.Name, &pb.OpenAccountRequest{
-			Path: accountOf(i), Asset: "USD", Overdraft: ledger.Unlimited, HoldOverdraft: true,
+			Path: accountOf(i), Asset: "USD", Overdraft: "1000000000", HoldOverdraft: true,
 		}))
 	}
+	m.apply(m.command(acl.Change.Name, &pb.ChangeRequest{Changes: []*pb.Change{
+		{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: "/user/teller", Parents: true}}},
+		{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: "/role/teller", Parents: true}}},
+		{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{Path: "/user/teller", Annotation: fsmtest.AppliedRole("/role/teller")}}},
+		toTellers("View"), toTellers("Spend"),
+	}}))
+	m.caller = &statev1.Caller{Principal: "/user/teller", Method: command.ByCertificate}
 	return m
+}
+
+func toTellers(operation string) *pb.Change {
+	clause := &pb.Clause{Operation: operation, Sets: []*pb.RoleSet{{Roles: []*pb.RoleName{{Path: "/role/teller"}}}}}
+	return &pb.Change{Change: &pb.Change_Annotate{Annotate: &pb.Annotate{
+		Path: "/account", Annotation: &pb.Annotation{Tag: "clause", Content: &pb.Annotation_Clause{Clause: clause}},
+	}}}
 }
 
 // engines are what a machine is measured over.
@@ -70,7 +90,7 @@ func (m *bench) command(name string, req proto.Message) *statev1.Command {
 	m.made++
 	return &statev1.Command{
 		Name: name, Body: body, RequestId: fmt.Sprintf("request-%d", m.made),
-		Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
+		Caller: m.caller,
 	}
 }
 

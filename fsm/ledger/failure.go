@@ -53,9 +53,6 @@ func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) 
 	if _, kept := failures.Get(tx, kv.StringKey(name)); kept {
 		return refusal
 	}
-	if _, made := steps.Get(tx, kv.StringKey(name)); made {
-		return refusal // it stands, whatever was to come of it
-	}
 	failures.Put(tx.Tx, failure{name: name, kind: kind, body: body, id: tx.NewID(), refusal: bare(refusal)})
 	return keptAs(name, refusal)
 }

@@ -9,6 +9,7 @@ import (
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 func TestPeriods(t *testing.T) {
@@ -26,4 +27,19 @@ func TestPeriods(t *testing.T) {
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" || err != nil {
 		t.Errorf("the periods: %v (-want +got):\n%s", err, diff)
 	}
+}
+
+// TestPeriodUpToNow: a period may end at the log time of the command that closes it,
+// and not a nanosecond later.
+func TestPeriodUpToNow(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.EntryNanos = 0
+	now := m.Position().Time
+	closing := func(until int64) error {
+		_, err := fsmtest.Do(m.Operator, ledger.ClosePeriod, &pb.ClosePeriodRequest{UntilUnixNanos: until, Name: "now"})
+		return err
+	}
+	wantKindOf(t, "a nanosecond later", closing(now+1), fault.Conflict)
+	wantKindOf(t, "now", closing(now), "")
 }

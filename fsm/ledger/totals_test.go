@@ -1,13 +1,76 @@
 package ledger_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"acquired/fsm"
+	"acquired/fsm/command"
 	"acquired/fsm/fsmtest"
+	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
+	statev1 "acquired/proto/acquired/state/v1"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
+
+// TestANodeStopsBeforeItsBooksDoNotBalance: a damaged total is met by the next
+// transfer of the asset, and nothing of that is kept.
+func TestANodeStopsBeforeItsBooksDoNotBalance(t *testing.T) {
+	t.Parallel()
+	engine := kv.NewMemory()
+	index := uint64(0)
+	apply := func(m *fsm.Machine, name string, req proto.Message) {
+		t.Helper()
+		body, err := proto.Marshal(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := fsm.EncodeEntry(&statev1.Entry{UnixNanos: 1, Commands: []*statev1.Command{{
+			Name: name, Body: body, Caller: &statev1.Caller{Principal: "/user/operator", Operator: true, Method: command.ByCertificate},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		index++
+		if result := m.Apply(index, 1, data)[0]; result.Err != nil {
+			t.Fatal(result.Err)
+		}
+	}
+	pays := func(id string) *pb.TransferRequest {
+		return &pb.TransferRequest{Transfers: []*pb.Transfer{of(id, "/account/a", "/account/b", "1")}}
+	}
+	m := fsm.New(engine)
+	apply(m, ledger.CreateAsset.Name, &pb.CreateAssetRequest{Code: "USD", Scale: 2})
+	for _, at := range []string{"/account/a", "/account/b"} {
+		apply(m, ledger.OpenAccount.Name, &pb.OpenAccountRequest{Path: at, Asset: "USD", Overdraft: "10"})
+	}
+	apply(m, ledger.Transfer.Name, pays("one"))
+
+	snapshot := engine.Snapshot()
+	key := []byte("ledger/asset\x00USD\x00")
+	record, ok := snapshot.Get(key)
+	if !ok {
+		t.Fatal("the asset has no record")
+	}
+	engine.Commit([]kv.Write{{Key: key, Value: ledger.CreditMore(record)}})
+	snapshot.Close()
+	damaged := fsm.New(engine)
+	before := damaged.Position()
+	defer func() {
+		if reason := fmt.Sprint(recover()); !strings.Contains(reason, "asset USD does not balance") {
+			t.Errorf("the node stops with %q, want that the asset does not balance", reason)
+		}
+		if after := fsm.New(engine).Position(); after != before {
+			t.Errorf("the state went from %+v to %+v", before, after)
+		}
+	}()
+	apply(damaged, ledger.Transfer.Name, pays("two"))
+	t.Error("the transfer is made")
+}
 
 // TestTotalsThatAreFull: it takes 2^24 full accounts to fill the totals of an asset,
 // so here they are full with less. No test runs beside this one.
