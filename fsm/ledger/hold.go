@@ -271,7 +271,7 @@ func (b *book) pair(debitPath, creditPath, asset string) (debit, credit *page, e
 // reserve makes an amount pending for the hold.
 func (b *book) reserve(h *hold, debit, credit *page, amount Amount) error {
 	if available, bounded := debit.spendableByHold(h.overdraft); bounded && amount.Cmp(available) > 0 {
-		return short(debit, available, amount)
+		return shortForHold(debit, h.overdraft, available, amount)
 	}
 	if err := b.canTake(credit, amount); err != nil {
 		return err
@@ -280,6 +280,17 @@ func (b *book) reserve(h *hold, debit, credit *page, amount Amount) error {
 		return fault.Exhausted.New("a hold is of at most %s %s: overflow", MaxAmount.Format(debit.section.scale), debit.asset)
 	}
 	return b.enter(reserved, debit, credit, amount)
+}
+
+// shortForHold is short for what cannot be reserved. That the overdraft does not count
+// is said, as a balance counts it.
+func shortForHold(p *page, overdraft bool, available, amount Amount) error {
+	if left, limited := p.leftToday(); overdraft || !p.unlimited && p.overdraft.IsZero() || limited && left == available {
+		return short(p, available, amount)
+	}
+	scale := p.section.scale
+	return fault.Insufficient.New("account %s has %s %s available without its overdraft, of which holds may use none, %s is asked for",
+		p.path, available.Format(scale), p.asset, amount.Format(scale)).With("path", string(p.path))
 }
 
 // holdToCapture gives a hold that the caller may capture.
