@@ -30,23 +30,41 @@ type document struct {
 	State   string `json:"state"`
 	Version uint64 `json:"version"`
 	Hash    string `json:"hash"`
-	// Uses and Cashed are of a cheque, Paid, Credited and Open of an invoice.
-	Uses     uint32 `json:"uses"`
-	Cashed   string `json:"cashed"`
-	Paid     string `json:"paid"`
-	Credited string `json:"credited"`
-	Open     string `json:"open"`
-	Index    uint64 `json:"index"`
-	Time     string `json:"time"`
-	// Note is the terms with the signature of the cluster; a list has none.
-	Note string `json:"note,omitempty"`
+	// Uses and Cashed are of a cheque only, Paid, Credited and Open of an invoice.
+	Uses     *uint32 `json:"uses,omitempty"`
+	Cashed   string  `json:"cashed,omitempty"`
+	Paid     string  `json:"paid,omitempty"`
+	Credited string  `json:"credited,omitempty"`
+	Open     string  `json:"open,omitempty"`
+	Index    uint64  `json:"index"`
+	Time     string  `json:"time"`
+	// Terms are what is signed, and Note that with the signature of the cluster; a
+	// list has neither.
+	Terms documentTerms `json:"terms,omitempty"`
+	Note  string        `json:"note,omitempty"`
 }
 
 func describeDocument(d *pb.DocumentResponse) document {
-	return document{
-		d.Id, d.Type, d.State, d.Version, d.Hash, d.Uses, d.Cashed, d.Paid, d.Credited, d.Open,
-		d.Index, formatNanos(d.UnixNanos), d.Note,
+	described := document{
+		ID: d.Id, Type: d.Type, State: d.State, Version: d.Version, Hash: d.Hash,
+		Cashed: d.Cashed, Paid: d.Paid, Credited: d.Credited, Open: d.Open,
+		Index: d.Index, Time: formatNanos(d.UnixNanos), Note: d.Note,
 	}
+	if d.Type == "cheque" {
+		described.Uses = &d.Uses
+	}
+	return described
+}
+
+// describeSigned gives the terms of the document too.
+func describeSigned(d *pb.DocumentResponse) (document, error) {
+	signed, err := client.ReadDocument([]byte(d.Note))
+	if err != nil {
+		return document{}, err
+	}
+	described := describeDocument(d)
+	described.Terms = termsOf(signed.Fields)
+	return described, nil
 }
 
 func (d document) table(w io.Writer) {
@@ -57,7 +75,7 @@ func (d document) table(w io.Writer) {
 	row(w, "hash", d.Hash)
 	switch d.Type {
 	case "cheque":
-		row(w, "uses", number(uint64(d.Uses)))
+		row(w, "uses", number(uint64(*d.Uses)))
 		row(w, "cashed", d.Cashed)
 	case "invoice":
 		row(w, "paid", d.Paid)
@@ -156,7 +174,8 @@ func showDocumentCommand(g *globals, kind string) *cobra.Command {
 				if err := save.save(answer.Note); err != nil {
 					return nil, err
 				}
-				return save.shown(describeDocument(answer), answer.Note), nil
+				shown, err := describeSigned(answer)
+				return save.shown(shown, answer.Note), err
 			})
 		},
 	}

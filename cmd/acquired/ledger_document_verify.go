@@ -1,16 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"acquired/client"
+	"acquired/proto/fault"
 )
 
 // verifiedDocument is what a cluster signed.
@@ -18,43 +18,24 @@ type verifiedDocument struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
 	// Signer is the cluster, Hash that of the terms.
-	Signer string          `json:"signer"`
-	Hash   string          `json:"hash"`
-	Fields []documentField `json:"fields"`
-}
+	Signer string        `json:"signer"`
+	Hash   string        `json:"hash"`
+	Terms  documentTerms `json:"terms"`
 
-type documentField struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
+	// fields are the terms in their order.
+	fields []client.DocumentField
 }
 
 func describeVerified(d *client.Document) verifiedDocument {
-	return verifiedDocument{d.ID, d.Type, d.Signer, d.Hash, described(d.Fields, func(f client.DocumentField) documentField {
-		return documentField(f)
-	})}
+	return verifiedDocument{d.ID, d.Type, d.Signer, d.Hash, termsOf(d.Fields), d.Fields}
 }
 
 func (d verifiedDocument) table(w io.Writer) {
 	fmt.Fprintf(w, "%s signed this %s:\n\n", d.Signer, d.Type)
-	for _, f := range d.Fields {
-		row(w, f.Key, f.readable())
+	for _, f := range d.fields {
+		row(w, f.Key, printable(f.Value))
 	}
 	row(w, "hash", d.Hash)
-}
-
-// instantFields are in nanoseconds since 1970.
-var instantFields = []string{"time", "effective", "expires", "due"}
-
-// readable is the value as people read it.
-func (f documentField) readable() string {
-	if !slices.Contains(instantFields, f.Key) {
-		return printable(f.Value)
-	}
-	nanos, err := strconv.ParseInt(f.Value, 10, 64)
-	if err != nil {
-		return printable(f.Value)
-	}
-	return formatNanos(nanos)
 }
 
 // keysFlag are the keys that a document is verified with.
@@ -105,6 +86,9 @@ func (k *keysFlag) open(in io.Reader, kind, name string) (*client.Document, erro
 		read = func(signed []byte) (*client.Document, error) { return client.OpenDocument(signed, verifiers...) }
 	}
 	d, err := read(content)
+	if errors.Is(err, fault.Invalid) {
+		err = &usageError{err}
+	}
 	if err != nil {
 		return nil, withHint(fmt.Errorf("%s: %w", name, err), "acquired ledger document keys lists the keys of a cluster")
 	}

@@ -78,7 +78,7 @@ func (g *globals) export(cmd *cobra.Command, flags *exportFlags) (err error) {
 		}
 	}
 	x := newExporter(c, flags, out)
-	err = out.close(hintRead(x.run(cmd.Context())))
+	err = out.close(hintRead(hintVisible(x.run(cmd.Context()))))
 	if err == nil && x.moved {
 		fmt.Fprintln(cmd.ErrOrStderr(), "entries were made meanwhile: an import leaves open holds out, unless --after goes on")
 	}
@@ -136,6 +136,9 @@ func (x *exporter) run(ctx context.Context) error {
 }
 
 func (x *exporter) writeAll(ctx context.Context) error {
+	if err := x.look(ctx); err != nil {
+		return err
+	}
 	var head []byte
 	if x.request.Cursor == "" || x.whole {
 		head = x.format.AppendHeader(nil)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"acquired/cmd/acquired/journal"
 	"acquired/fsm/ledger"
 	"acquired/fsm/path"
@@ -64,17 +62,36 @@ func (x *exporter) all() bool {
 	return x.request.Under == "" || x.request.Under == string(ledger.Accounts)
 }
 
+// look refuses a path at which nothing is and nothing was: an empty file would say
+// the same of a name that is written wrong.
+func (x *exporter) look(ctx context.Context) error {
+	if x.all() {
+		return nil
+	}
+	_, missing := x.client.Ledger.Accounts(ctx, &pb.AccountsRequest{Under: x.request.Under, Limit: 1})
+	if !errors.Is(missing, fault.NotFound) {
+		return missing
+	}
+	was, err := x.hasEntries(ctx, "")
+	if err == nil && !was {
+		return missing
+	}
+	return err
+}
+
 // lookForMore finds out whether the entries still are all.
-func (x *exporter) lookForMore(ctx context.Context) error {
-	request := proto.CloneOf(x.request)
-	request.Limit = 1
+func (x *exporter) lookForMore(ctx context.Context) (err error) {
+	x.moved, err = x.hasEntries(ctx, x.request.Cursor)
+	return err
+}
+
+// hasEntries says whether there are entries behind the cursor.
+func (x *exporter) hasEntries(ctx context.Context, cursor string) (bool, error) {
+	request := &pb.JournalRequest{Under: x.request.Under, Cursor: cursor, Limit: 1}
 	for {
 		page, err := x.client.Ledger.Journal(ctx, request)
-		if err != nil {
-			return err
-		}
-		if x.moved = len(page.Entries) > 0; x.moved || page.Done {
-			return nil
+		if err != nil || page.Done || len(page.Entries) > 0 {
+			return err == nil && len(page.Entries) > 0, err
 		}
 		request.Cursor = page.Cursor
 	}

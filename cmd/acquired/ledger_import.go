@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -214,8 +213,8 @@ func readJobLog(ctx context.Context, path string) (*jobLog, error) {
 	}
 	defer file.Close()
 	log, err := collectJobs(ctx, swf.NewReader(file))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	if err != nil && ctx.Err() == nil {
+		return nil, usage("%s: %w", filepath.Base(path), err)
 	}
-	return log, nil
+	return log, err
 }

@@ -102,6 +102,9 @@ func (i *importer) findPeriods(ctx context.Context) error {
 func (i *importer) findAccounts(ctx context.Context) (accounts []*pb.AccountResponse, missing []string, err error) {
 	paths := []string{i.flags.payee}
 	for _, user := range i.log.users {
+		if i.account(user) == i.flags.payee {
+			return nil, nil, usage("--to %s is the account of user %s of the log", i.flags.payee, user.name())
+		}
 		paths = append(paths, i.account(user))
 	}
 	accounts, err = askAccounts(client.WithRead(ctx, client.Latest), i.client, paths)

@@ -21,12 +21,12 @@ func ledgerImportJournalCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Make the entries of an exported journal again, in another cluster",
-		Long: `import reads what ledger export wrote, as JSON lines. It makes the assets and the
-accounts that are missing, and a transfer for each entry that posts, with its
-effective time and description. The transfer has the id of the entry's step, or
-for a further entry of a step import:PART:ID, so that to run the same import
-again makes nothing twice. An import that was interrupted goes on when it is run
-again.
+		Long: `import reads what ledger export wrote, as JSON lines; "-" is standard input, which
+is kept in a temporary file meanwhile. It makes the assets and the accounts that
+are missing, and a transfer for each entry that posts, with its effective time and
+description. The transfer has the id of the entry's step, or for a further entry
+of a step import:PART:ID, so that to run the same import again makes nothing
+twice. An import that was interrupted goes on when it is run again.
 
 An account that import opens has no limits until all is made, and then what the
 file says: limits, metadata, frozen or closed. An account that was there keeps its
@@ -40,13 +40,15 @@ accounts have no limits until then.
 
 Not imported, but counted: what became of holds that are closed, and documents,
 which only the cluster that signed them can honour. Log times are those of the
-import, and what an account spent of its daily limit begins anew.
+import: all that it moves is spent today, so that an account with a daily limit
+may have nothing left of it until tomorrow.
 
 Nothing is changed when a line is wrong, and no list of transfers, of up to 1000
 or 1 MiB, is sent that an account could not bear. --dry-run says all that would be
 made, left out or refused.`,
 		Example: `  acquired ledger import journal.jsonl --dry-run
-  acquired ledger import journal.jsonl`,
+  acquired ledger import journal.jsonl
+  acquired --context old ledger export | acquired --context new ledger import -`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.importJournal(cmd, args[0], flags)
@@ -146,12 +148,12 @@ func (g *globals) importJournal(cmd *cobra.Command, path string, flags importJou
 	if !g.flags.Changed("timeout") {
 		g.timeout = importTimeout
 	}
-	file, err := os.Open(path)
+	file, name, err := openTwice(cmd.InOrStdin(), path)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	defer file.Close()
-	books, err := readBooks(cmd.Context(), file, path)
+	books, err := readBooks(cmd.Context(), file, name)
 	if err != nil {
 		return err
 	}
@@ -165,6 +167,29 @@ func (g *globals) importJournal(cmd *cobra.Command, path string, flags importJou
 		return err
 	}
 	return g.output.show(cmd.OutOrStdout(), &i.done)
+}
+
+// openTwice opens a file that is read twice, and gives its name. Of standard input,
+// "-", it makes a file that only the user may read and that goes when it is closed.
+func openTwice(in io.Reader, path string) (file *os.File, name string, err error) {
+	if path != "-" {
+		if file, err = os.Open(path); err != nil {
+			return nil, "", &usageError{err}
+		}
+		return file, path, nil
+	}
+	if file, err = os.CreateTemp("", "acquired-*"); err != nil {
+		return nil, "", &usageError{err}
+	}
+	err = os.Remove(file.Name())
+	if err == nil {
+		_, err = io.Copy(file, in)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, "", usage("keep standard input: %w", err)
+	}
+	return file, "standard input", nil
 }
 
 // journalImporter makes the entries of a file again.

@@ -86,7 +86,7 @@ func readBooks(ctx context.Context, file *os.File, name string) (*journalBooks, 
 // eachLine gives the lines of the file from its beginning.
 func eachLine(ctx context.Context, file *os.File, name string, do func(journal.Line) error) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return usage("%s is read twice, and must be a file: %w", name, err)
+		return usage("%s is read twice, and must be a file, or - for standard input: %w", name, err)
 	}
 	reader := journal.NewReader(file, name)
 	for {
