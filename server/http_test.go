@@ -115,8 +115,8 @@ func TestMetrics(t *testing.T) {
 		c := cluster.Dial()
 		seed(t, c, "/account/a")
 		leader := leaderOf(t, c)
-		if _, err := pay(t.Context(), cluster.Dial(leader), "t1", "/account/a", "-1"); err == nil {
-			t.Fatal("a payment of less than nothing was accepted")
+		if _, err := pay(t.Context(), cluster.Dial(leader), "t1", "/account/none", "1"); err == nil {
+			t.Fatal("a payment to nobody was accepted")
 		}
 		documented, exposed := documentedMetrics(t), exposedMetrics(t, cluster, leader)
 		if !slices.Equal(documented, exposed) {
@@ -126,8 +126,8 @@ func TestMetrics(t *testing.T) {
 		leaders := 0.0
 		for _, id := range cluster.IDs() {
 			leaders += metric(t, cluster, id, "acquired_leader")
-			if got := metric(t, cluster, id, "acquired_commands_total", `kind="invalid"`); got != 1 {
-				t.Errorf("%s counts %v invalid commands, want 1", id, got)
+			if got := metric(t, cluster, id, "acquired_commands_total", `kind="not_found"`); got != 1 {
+				t.Errorf("%s counts %v commands about nothing, want 1", id, got)
 			}
 			if got, want := metric(t, cluster, id, "acquired_applied_index"), float64(c.Index()); got < want {
 				t.Errorf("the applied index of %s is %v, want %v or more", id, got, want)
