@@ -1762,8 +1762,8 @@ type StatementRequest struct {
 	UntilUnixNanos int64 `protobuf:"varint,6,opt,name=until_unix_nanos,json=untilUnixNanos,proto3" json:"until_unix_nanos,omitempty"`
 	// Ordered and bounded by effective time, not by log time.
 	Effective bool `protobuf:"varint,7,opt,name=effective,proto3" json:"effective,omitempty"`
-	// Lines of all accounts of the asset at and below the path: at most 2000, those that were there at
-	// the time.
+	// Lines of all accounts of the asset at and below the path that were there at the
+	// time: at most 2000.
 	Subtree bool `protobuf:"varint,8,opt,name=subtree,proto3" json:"subtree,omitempty"`
 	// With subtree, which asset; it may be left out when there is only one.
 	Asset         string `protobuf:"bytes,9,opt,name=asset,proto3" json:"asset,omitempty"`
