@@ -76,7 +76,7 @@ func OpenDocument(signed []byte, verifiers ...string) (*Document, error) {
 	if err != nil {
 		return nil, signatureFault(err)
 	}
-	d, err := parseDocument(opened.Text)
+	d, err := ParseDocument(opened.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func ReadDocument(signed []byte) (*Document, error) {
 	if !ok {
 		return nil, signatureFault(err)
 	}
-	return parseDocument(unverified.Note.Text)
+	return ParseDocument(unverified.Note.Text)
 }
 
 func checkDocumentSize(signed []byte) error {
@@ -138,8 +138,9 @@ func signatureFault(err error) error {
 	return fault.Unauthenticated.New("document says it is signed by %s, with a key that is none of those given", strings.Join(signers, ", "))
 }
 
-// parseDocument reads the text of a document.
-func parseDocument(text string) (*Document, error) {
+// ParseDocument reads the text of a document, as a DocumentResponse has it in any
+// list: nobody has signed it. It returns an Invalid fault for what is no document.
+func ParseDocument(text string) (*Document, error) {
 	head, rest, _ := strings.Cut(text, "\n")
 	title, ok := strings.CutPrefix(head, "acquired ")
 	kind, version, _ := strings.Cut(title, " ")

@@ -38,32 +38,25 @@ type document struct {
 	Open     string  `json:"open,omitempty"`
 	Index    uint64  `json:"index"`
 	Time     string  `json:"time"`
-	// Terms are what is signed, and Note that with the signature of the cluster; a
-	// list has neither.
+	// Terms are what is signed, and Note that with the signature of the cluster, which
+	// a list does not have.
 	Terms documentTerms `json:"terms,omitempty"`
 	Note  string        `json:"note,omitempty"`
 }
 
-func describeDocument(d *pb.DocumentResponse) document {
+func describeDocument(d *pb.DocumentResponse) (document, error) {
+	terms, err := client.ParseDocument(d.Text)
+	if err != nil {
+		return document{}, err
+	}
 	described := document{
 		ID: d.Id, Type: d.Type, State: d.State, Version: d.Version, Hash: d.Hash,
 		Cashed: d.Cashed, Paid: d.Paid, Credited: d.Credited, Open: d.Open,
-		Index: d.Index, Time: formatNanos(d.UnixNanos), Note: d.Note,
+		Index: d.Index, Time: formatNanos(d.UnixNanos), Terms: termsOf(terms.Fields), Note: d.Note,
 	}
 	if d.Type == "cheque" {
 		described.Uses = &d.Uses
 	}
-	return described
-}
-
-// describeSigned gives the terms of the document too.
-func describeSigned(d *pb.DocumentResponse) (document, error) {
-	signed, err := client.ReadDocument([]byte(d.Note))
-	if err != nil {
-		return document{}, err
-	}
-	described := describeDocument(d)
-	described.Terms = termsOf(signed.Fields)
 	return described, nil
 }
 
@@ -174,7 +167,7 @@ func showDocumentCommand(g *globals, kind string) *cobra.Command {
 				if err := save.save(answer.Note); err != nil {
 					return nil, err
 				}
-				shown, err := describeSigned(answer)
+				shown, err := describeDocument(answer)
 				return save.shown(shown, answer.Note), err
 			})
 		},
@@ -244,7 +237,13 @@ func ledgerDocumentsCommand(g *globals) *cobra.Command {
 					if err != nil {
 						return nil, "", hintRead(hintAccount(err))
 					}
-					return described(answer.Documents, describeDocument), answer.Cursor, nil
+					page := make([]document, len(answer.Documents))
+					for i, d := range answer.Documents {
+						if page[i], err = describeDocument(d); err != nil {
+							return nil, "", err
+						}
+					}
+					return page, answer.Cursor, nil
 				})
 				return documentList{documents, cursor}, err
 			})
