@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 // artist draws requests that are worth sending to a ledger in some state: most
@@ -23,23 +25,23 @@ type artist struct {
 	sent []*pb.Step
 	// kinds are the steps that it draws.
 	kinds []string
-	// made counts the ids.
-	made int
-	// self is who will ask for it.
-	self string
+	// ids counts those that were drawn.
+	ids int
+	// caller is who will ask for it.
+	caller plainCaller
 }
 
 // die is evenly 0 to n - 1. The ranges of rapid prefer what is small, which would
 // leave most of the ledger unvisited.
 func die(n int) *rapid.Generator[int] {
-	const bits = 10
+	count := bits.Len(uint(n)) + 2
 	return rapid.Custom(func(t *rapid.T) (side int) {
-		for range bits {
+		for range count {
 			if side *= 2; rapid.Bool().Draw(t, "bit") {
 				side++
 			}
 		}
-		return side * n >> bits
+		return side * n >> count
 	})
 }
 
@@ -84,6 +86,39 @@ func openings() *pb.TransferRequest {
 		{Id: "opening-5", Debit: "/account/full/a", Credit: "/account/full/b", Amount: minus(most, big.NewInt(20)).String()},
 		{Id: "opening-3", Debit: "/account/all", Credit: "/account/unit/a", Amount: "30"},
 	}}
+}
+
+// account draws the path of an account of the asset, or of any, that is open and of
+// use, if there is one; of any once in a while.
+func (a *artist) account(label, asset string, ofUse func(*plainAccount) bool, but ...string) string {
+	var all []string
+	for _, p := range a.paths() {
+		account := &a.accounts[a.at[p]]
+		if (asset == "" || account.asset == asset) && account.state == "open" && !slices.Contains(but, p) && ofUse(account) {
+			all = append(all, p)
+		}
+	}
+	if len(all) == 0 || a.sometimes(12, label+" is any") {
+		return a.path(label, asset, but...)
+	}
+	return one(a, label, all...)
+}
+
+func isPositive(bound *big.Int) bool { return bound == nil || bound.Sign() > 0 }
+
+// canPay says whether the caller may debit the account, and there is something.
+func (a *artist) canPay(account *plainAccount) bool {
+	return a.caller.may(a.plainLedger, "Spend", account.path) == "" && isPositive(account.spendable(a.now))
+}
+
+// canReserve is canPay of holds.
+func (a *artist) canReserve(account *plainAccount) bool {
+	return a.canPay(account) && isPositive(account.reservable(account.holdOverdraft, a.now))
+}
+
+// canTake says whether the account can be paid by the caller, and keep it.
+func (a *artist) canTake(account *plainAccount) bool {
+	return a.caller.may(a.plainLedger, "View", account.path) != fault.NotFound && isPositive(account.room()) && account.kind != "transient"
 }
 
 // path draws the path of an account of the asset, or of any.
@@ -153,6 +188,23 @@ func (a *artist) positive(label, asset string) string {
 	return "4"
 }
 
+// within draws a part of what there is, which nil does not bound, or once in a while
+// any amount, or just too much.
+func (a *artist) within(label, asset string, bound *big.Int) string {
+	text := a.positive(label, asset)
+	if bound == nil || bound.Sign() <= 0 || a.sometimes(12, label+" is any") {
+		return text
+	}
+	amount := parse(text, a.scales[asset])
+	if amount == nil || exceeds(amount, bound) || a.sometimes(2, label+" is a part") {
+		amount = new(big.Int).Quo(bound, big.NewInt(one(a, label+" is one in", int64(1), 2, 2, 3, 3, 5)))
+	}
+	if amount.Sign() == 0 || a.sometimes(20, label+" is one more") {
+		amount = plus(amount, big.NewInt(1))
+	}
+	return format(amount, a.scales[asset])
+}
+
 // limit draws an overdraft or a ceiling.
 func (a *artist) limit(label, asset string, most ...string) string {
 	if a.sometimes(3, label+" as an amount") {
@@ -166,8 +218,8 @@ func (a *artist) id() string {
 	if a.sometimes(40, "an old id") {
 		return fmt.Sprint("s", a.from(1, 30, "id"))
 	}
-	a.made++
-	return fmt.Sprint("s", a.made)
+	a.ids++
+	return fmt.Sprint("s", a.ids)
 }
 
 // effective draws an effective time: mostly none.
@@ -218,9 +270,12 @@ func (a *artist) openRequest() *pb.OpenAccountRequest {
 }
 
 func (a *artist) changeRequest() *pb.ChangeAccountRequest {
+	if frozen := a.frozen(); len(frozen) > 0 && !a.sometimes(4, "another change") {
+		return &pb.ChangeAccountRequest{Path: one(a, "frozen", frozen...), Frozen: proto.Bool(false)}
+	}
 	req := &pb.ChangeAccountRequest{Path: a.path("path", "")}
 	asset := a.assetOf(req.Path)
-	switch one(a, "change", "overdraft", "ceiling", "daily limit", "freeze", "thaw", "thaw", "hold overdraft", "owner", "metadata", "nothing") {
+	switch one(a, "change", "overdraft", "ceiling", "daily limit", "freeze", "freeze", "freeze", "thaw", "hold overdraft", "owner", "metadata", "nothing") {
 	case "overdraft":
 		req.Overdraft = proto.String(a.limit("overdraft", asset, "", "0", "5", "100", ledger.Unlimited))
 	case "ceiling":
@@ -230,9 +285,6 @@ func (a *artist) changeRequest() *pb.ChangeAccountRequest {
 	case "freeze":
 		req.Frozen = proto.Bool(true)
 	case "thaw":
-		if frozen := a.frozen(); len(frozen) > 0 {
-			req.Path = one(a, "frozen", frozen...)
-		}
 		req.Frozen = proto.Bool(false)
 	case "hold overdraft":
 		req.HoldOverdraft = proto.Bool(a.sometimes(2, "on"))
@@ -354,19 +406,21 @@ func (a *artist) text(field protoreflect.Name) string {
 }
 
 func (a *artist) transfer() *pb.Transfer {
-	t := &pb.Transfer{Id: a.id(), Debit: a.path("debit", ""), EffectiveUnixNanos: a.effective(), Description: a.description()}
+	t := &pb.Transfer{Id: a.id(), Debit: a.account("debit", "", a.canPay), EffectiveUnixNanos: a.effective(), Description: a.description()}
 	asset := a.assetOf(t.Debit)
-	t.Amount = a.amount("amount", asset)
 	t.Asset = one(a, "asset", "", "", "", asset)
 	if a.sometimes(40, "another asset") {
 		t.Asset = a.asset()
 	}
 	for range one(a, "more payers", 0, 0, 0, 0, 1, 2) {
-		t.ThenDebit = append(t.ThenDebit, a.path("then debit", asset, append(t.ThenDebit, t.Debit)...))
+		t.ThenDebit = append(t.ThenDebit, a.account("then debit", asset, a.canPay, append(t.ThenDebit, t.Debit)...))
 	}
 	payers := append(slices.Clone(t.ThenDebit), t.Debit)
+	if t.Amount = a.amount("amount", asset); !a.sometimes(4, "whatever there is") {
+		t.Amount = a.within("amount", asset, a.spendable(payers...))
+	}
 	if !a.sometimes(4, "shares") {
-		t.Credit = a.path("credit", asset, payers...)
+		t.Credit = a.account("credit", asset, a.canTake, payers...)
 	} else {
 		t.Shares = a.shares(asset, t.Amount, payers...)
 	}
@@ -374,11 +428,26 @@ func (a *artist) transfer() *pb.Transfer {
 	return t
 }
 
+// spendable is what the accounts at the paths can pay together; nil is no bound.
+func (a *artist) spendable(paths ...string) *big.Int {
+	sum := nothing
+	for _, p := range paths {
+		if i, ok := a.at[plainPath(p)]; ok {
+			bound := a.accounts[i].spendable(a.now)
+			if bound == nil {
+				return nil
+			}
+			sum = plus(sum, bound)
+		}
+	}
+	return sum
+}
+
 // shares draws shares of an amount.
 func (a *artist) shares(asset, amount string, but ...string) (shares []*pb.Share) {
 	but = slices.Clone(but)
 	for range a.from(1, 3, "shares") {
-		s := &pb.Share{Credit: a.path("share", asset, but...)}
+		s := &pb.Share{Credit: a.account("share", asset, a.canTake, but...)}
 		but = append(but, s.Credit)
 		switch a.from(0, 5, "share of") {
 		case 0:
@@ -393,371 +462,4 @@ func (a *artist) shares(asset, amount string, but ...string) (shares []*pb.Share
 		shares = append(shares, s)
 	}
 	return shares
-}
-
-func (a *artist) opRequest() *pb.OpRequest {
-	req := &pb.OpRequest{}
-	if old := a.opAgain(); old != nil {
-		return old
-	}
-	for range one(a, "steps", 1, 1, 1, 1, 2, 2, 3, 4) {
-		if a.sometimes(6, "guard") {
-			req.Steps = append(req.Steps, &pb.Step{Step: &pb.Step_Guard{Guard: a.guard()}})
-		}
-		s := a.again("")
-		if s.Step == nil {
-			s = a.step(a.kind())
-		}
-		a.sent = append(a.sent, s)
-		req.Steps = append(req.Steps, s)
-	}
-	return req
-}
-
-// kind draws the kind of a step for which there is something.
-func (a *artist) kind() string {
-	kind := one(a, "kind", a.kinds...)
-	if a.sometimes(40, "anyhow") {
-		return kind
-	}
-	switch kind {
-	case "capture", "release", "extend", "issue_receipt":
-		if !slices.ContainsFunc(a.holdOrder, func(id string) bool { return a.holds[id].ended == "" }) {
-			return "hold"
-		}
-	case "cash_cheque", "cancel_cheque":
-		if !a.has("cheque") {
-			return "write_cheque"
-		}
-	case "pay_invoice", "credit_invoice", "void_invoice":
-		if !a.has("invoice") {
-			return "issue_invoice"
-		}
-	}
-	return kind
-}
-
-// has says whether there is an open document of the kind.
-func (a *artist) has(kind string) bool {
-	return slices.ContainsFunc(a.documentOrder, func(id string) bool {
-		d := a.documents[id]
-		state := d.state(a.now)
-		return d.kind == kind && (state == "open" || state == "overdue")
-	})
-}
-
-// opAgain draws an op of steps that stand, one in a while, or nil.
-func (a *artist) opAgain() *pb.OpRequest {
-	if len(a.sent) == 0 || !a.sometimes(10, "an old op") {
-		return nil
-	}
-	req := &pb.OpRequest{}
-	for range a.from(1, 3, "steps") {
-		s := proto.CloneOf(one(a, "sent", a.sent...))
-		if t := s.GetTransfer(); t != nil {
-			t.Linked = false
-		}
-		req.Steps = append(req.Steps, s)
-	}
-	return req
-}
-
-func (a *artist) guard() *pb.Guard {
-	switch one(a, "guard", "balance", "balance", "version", "document", "time") {
-	case "balance":
-		p := a.path("account", "")
-		return &pb.Guard{Guard: &pb.Guard_Balance{Balance: &pb.BalanceGuard{
-			Account: p, AtLeast: one(a, "sign", "", "-", "-") + a.amount("at least", a.assetOf(p)),
-		}}}
-	case "version":
-		p := a.path("account", "")
-		version := uint64(a.from(0, 9, "version"))
-		if i, ok := a.at[plainPath(p)]; ok && !a.sometimes(4, "another version") {
-			version = a.accounts[i].version
-		}
-		return &pb.Guard{Guard: &pb.Guard_Version{Version: &pb.VersionGuard{Account: p, Version: version}}}
-	case "document":
-		id := a.document("document", "")
-		if a.sometimes(2, "a hold") {
-			id = a.hold()
-		}
-		state, _ := a.stateOf(id)
-		if a.sometimes(4, "another state") {
-			state = one(a, "state", "open", "captured", "spent", "paid", "final", "overdue", "x")
-		}
-		return &pb.Guard{Guard: &pb.Guard_Document{Document: &pb.DocumentGuard{Document: id, State: state}}}
-	}
-	return &pb.Guard{Guard: &pb.Guard_NotAfterUnixNanos{NotAfterUnixNanos: a.now + one(a, "from now", int64(-1), 5, 10, 10, 10)*plainSecond}}
-}
-
-// hold draws a hold, mostly an open one.
-func (a *artist) hold() string {
-	var open []string
-	for _, id := range a.holdOrder {
-		if a.holds[id].ended == "" {
-			open = append(open, id)
-		}
-	}
-	if len(open) > 0 && !a.sometimes(10, "a closed hold") {
-		return one(a, "hold", open...)
-	}
-	return one(a, "any hold", append(slices.Clone(a.holdOrder), "nothing")...)
-}
-
-// document draws a document of the kind, or of any, mostly an open one.
-func (a *artist) document(label, kind string) string {
-	var all, open []string
-	for _, id := range a.documentOrder {
-		d := a.documents[id]
-		if kind == "" || d.kind == kind {
-			all = append(all, id)
-			mine := d.kind != "cheque" || d.recipient.name == a.self || a.sometimes(10, "not mine")
-			if state := d.state(a.now); mine && (state == "open" || state == "overdue") {
-				open = append(open, id)
-			}
-		}
-	}
-	if len(open) > 0 && !a.sometimes(10, "a closed "+label) {
-		return one(a, label, open...)
-	}
-	return one(a, "any "+label, append(all, "nothing")...)
-}
-
-// expiry draws when something that lives for a while ends.
-func (a *artist) expiry() (expires int64, lifetime uint64) {
-	switch a.from(0, 9, "ends") {
-	case 0:
-		return 0, 0
-	case 1, 2:
-		return a.now + int64(a.from(1, 20, "in seconds"))*plainSecond, 0
-	case 3:
-		if a.sometimes(4, "oddly") {
-			return one(a, "odd expiry", a.now, a.now-plainSecond, a.now+plainTenYears*plainSecond+3600*plainSecond),
-				one(a, "odd lifetime", uint64(0), 0, 5)
-		}
-	}
-	return 0, uint64(a.from(1, 20, "lifetime"))
-}
-
-func (a *artist) principal() string {
-	return one(a, "principal", a.self, a.self, a.self, "/user/alice", "")
-}
-
-// step draws a step of the kind.
-func (a *artist) step(kind string) *pb.Step {
-	switch kind {
-	case "transfer":
-		return &pb.Step{Step: &pb.Step_Transfer{Transfer: a.transfer()}}
-	case "hold":
-		h := &pb.PlaceHold{Id: a.id(), Debit: a.payer("debit"), Delegate: a.principal(), Description: a.description()}
-		h.Credit = a.path("credit", a.assetOf(h.Debit), h.Debit)
-		h.Amount = a.positive("amount", a.assetOf(h.Debit))
-		h.ExpiresUnixNanos, h.LifetimeSeconds = a.expiry()
-		return &pb.Step{Step: &pb.Step_Hold{Hold: h}}
-	case "capture":
-		return &pb.Step{Step: &pb.Step_Capture{Capture: a.capture()}}
-	case "release":
-		r := &pb.ReleaseHold{Id: a.id(), Hold: a.hold()}
-		r.Amount = a.part("amount", a.assetOfHold(r.Hold))
-		return &pb.Step{Step: &pb.Step_Release{Release: r}}
-	case "extend":
-		x := &pb.ExtendHold{Id: a.id(), Hold: a.hold()}
-		x.Amount = a.somePart("amount", a.assetOfHold(x.Hold))
-		if x.Amount == "" && !a.sometimes(20, "by nothing") || a.sometimes(2, "longer") {
-			x.ExpiresUnixNanos = a.holds[x.Hold].expires + one(a, "by", int64(5), 5, 5, 0, plainTenYears)*plainSecond
-		}
-		return &pb.Step{Step: &pb.Step_Extend{Extend: x}}
-	}
-	return a.documentStep(kind)
-}
-
-// payer draws an account of which a hold may reserve, mostly.
-func (a *artist) payer(label string) string {
-	var all []string
-	for _, p := range a.paths() {
-		account := a.accounts[a.at[p]]
-		if bound := account.reservable(account.holdOverdraft, a.now); account.state == "open" && (bound == nil || bound.Sign() > 0) {
-			all = append(all, p)
-		}
-	}
-	if len(all) == 0 || a.sometimes(10, label+" is another") {
-		return a.path(label, "")
-	}
-	return one(a, label, all...)
-}
-
-func (a *artist) assetOfHold(id string) string {
-	if h, ok := a.holds[id]; ok {
-		return a.accounts[h.debit].asset
-	}
-	return "USD"
-}
-
-// part draws an amount that may be left out.
-func (a *artist) part(label, asset string) string {
-	if a.sometimes(3, label+" is left out") {
-		return ""
-	}
-	return a.amount(label, asset)
-}
-
-// somePart draws more than nothing, or leaves it out.
-func (a *artist) somePart(label, asset string) string {
-	if a.sometimes(3, label+" is left out") {
-		return ""
-	}
-	return a.positive(label, asset)
-}
-
-func (a *artist) capture() *pb.CaptureHold {
-	c := &pb.CaptureHold{Id: a.id(), Hold: a.hold(), EffectiveUnixNanos: a.effective(), Description: a.description()}
-	asset := a.assetOfHold(c.Hold)
-	c.Amount = a.part("amount", asset)
-	c.Final = a.sometimes(3, "final")
-	if a.sometimes(3, "shares") {
-		var payer []string
-		if h, ok := a.holds[c.Hold]; ok && !a.sometimes(20, "the payer gets a share") {
-			payer = append(payer, a.accounts[h.debit].path)
-		}
-		c.Shares = a.shares(asset, "2", payer...)
-		if c.Amount == "" && hasFixed(c.Shares) && !a.sometimes(10, "all in fixed shares") {
-			c.Amount = "2"
-		}
-	}
-	return c
-}
-
-// documentStep draws a step that makes or changes a document.
-func (a *artist) documentStep(kind string) *pb.Step {
-	switch kind {
-	case "refund":
-		return &pb.Step{Step: &pb.Step_Refund{Refund: a.refundStep()}}
-	case "exchange":
-		return &pb.Step{Step: &pb.Step_Exchange{Exchange: a.exchangeStep()}}
-	case "write_cheque":
-		c := &pb.WriteCheque{
-			Id: a.id(), Account: a.path("account", ""), Recipient: one(a, "recipient", a.self, a.self, a.self, "/user/alice"),
-			Resource: one(a, "resource", "job 1", "job 1", "job 2"), Uses: one(a, "uses", uint32(0), 1, 2, 3, 1_000_000), Description: a.description(),
-		}
-		c.Ceiling = a.positive("ceiling", a.assetOf(c.Account))
-		c.ExpiresUnixNanos, c.LifetimeSeconds = a.expiry()
-		return &pb.Step{Step: &pb.Step_WriteCheque{WriteCheque: c}}
-	case "cash_cheque":
-		return &pb.Step{Step: &pb.Step_CashCheque{CashCheque: a.cashStep()}}
-	case "cancel_cheque":
-		return &pb.Step{Step: &pb.Step_CancelCheque{CancelCheque: &pb.CancelCheque{Id: a.id(), Cheque: a.document("cheque", "cheque")}}}
-	case "issue_invoice":
-		return &pb.Step{Step: &pb.Step_IssueInvoice{IssueInvoice: a.invoiceStep()}}
-	case "pay_invoice":
-		p := &pb.PayInvoice{Id: a.id(), Invoice: a.document("invoice", "invoice"), EffectiveUnixNanos: a.effective(), Description: a.description()}
-		p.Hash = a.hashOf(p.Invoice)
-		receivable := a.receivable(p.Invoice)
-		p.Debit = a.path("debit", a.assetOf(receivable), receivable)
-		p.Amount = a.somePart("amount", a.assetOf(receivable))
-		return &pb.Step{Step: &pb.Step_PayInvoice{PayInvoice: p}}
-	case "credit_invoice":
-		p := &pb.CreditInvoice{Id: a.id(), Invoice: a.document("invoice", "invoice"), EffectiveUnixNanos: a.effective(), Description: a.unless("why", "late", "")}
-		p.Amount = a.positive("amount", a.assetOf(a.receivable(p.Invoice)))
-		return &pb.Step{Step: &pb.Step_CreditInvoice{CreditInvoice: p}}
-	case "void_invoice":
-		p := &pb.VoidInvoice{Id: a.id(), Invoice: a.document("invoice", "invoice"), EffectiveUnixNanos: a.effective(), Description: a.description()}
-		return &pb.Step{Step: &pb.Step_VoidInvoice{VoidInvoice: p}}
-	}
-	return &pb.Step{Step: &pb.Step_IssueReceipt{IssueReceipt: &pb.IssueReceipt{Id: a.id(), Hold: a.hold()}}}
-}
-
-func (a *artist) hashOf(document string) string {
-	hash := a.documents[document].hash
-	if hash == "" || a.sometimes(15, "another hash") {
-		return strings.Repeat("0", 64)
-	}
-	return hash
-}
-
-func (a *artist) receivable(invoice string) string {
-	if d, ok := a.documents[invoice]; ok && d.kind == "invoice" {
-		return a.accounts[d.accounts[0]].path
-	}
-	return "/account/bank"
-}
-
-// refundStep draws a refund of something that moved.
-func (a *artist) refundStep() *pb.Refund {
-	p := &pb.Refund{Id: a.id(), Of: "nothing", EffectiveUnixNanos: a.effective(), Description: a.description()}
-	var moved []plainEntry
-	for _, e := range a.entries {
-		if effects[e.kind].posted > 0 && (refundable[stepName(a.steps[e.id].body)] || a.sometimes(10, "of another kind")) {
-			moved = append(moved, e)
-		}
-	}
-	if len(moved) == 0 || a.sometimes(20, "of nothing") {
-		return p
-	}
-	e := one(a, "moved", moved...)
-	p.Of = e.id
-	if a.sometimes(2, "debit") {
-		p.Debit = a.accounts[e.credit].path
-	}
-	if a.sometimes(2, "credit") {
-		p.Credit = a.accounts[e.debit].path
-	}
-	if a.sometimes(30, "somebody else") {
-		p.Debit = a.path("debit", "")
-	}
-	p.Amount = a.somePart("amount", a.accounts[e.debit].asset)
-	return p
-}
-
-func (a *artist) exchangeStep() *pb.Exchange {
-	from, to := one(a, "from", "USD", "GRID"), one(a, "to", "UNIT", "GRID", "USD")
-	if from == to && !a.sometimes(10, "the same asset") {
-		to = "UNIT"
-	}
-	p := &pb.Exchange{Id: a.id(), EffectiveUnixNanos: a.effective(), Description: a.description()}
-	p.Debit = a.path("debit", from)
-	p.BrokerCredit = a.path("broker credit", from, p.Debit)
-	p.BrokerDebit = a.path("broker debit", to)
-	p.Credit = a.path("credit", to, p.BrokerDebit)
-	p.Amount = a.positive("amount", from)
-	p.RateNumerator = one(a, "numerator", uint64(1), 2, 3, 100, 1<<64-1)
-	p.RateDenominator = one(a, "denominator", uint64(1), 3, 7, 100, 1<<64-1)
-	if a.sometimes(30, "no rate") {
-		p.RateNumerator = 0
-	}
-	return p
-}
-
-func (a *artist) cashStep() *pb.CashCheque {
-	p := &pb.CashCheque{Id: a.id(), Cheque: a.document("cheque", "cheque"), Description: a.description()}
-	p.Hash = a.hashOf(p.Cheque)
-	p.Resource = one(a, "resource", "job 1", "job 1", "job 2")
-	from, asset := "", "USD"
-	if d, ok := a.documents[p.Cheque]; ok && d.kind == "cheque" {
-		from = a.accounts[d.accounts[0]].path
-		asset = a.assetOf(from)
-		if !a.sometimes(15, "another resource") {
-			p.Resource = d.resource
-		}
-	}
-	p.Credit = a.path("credit", asset, from)
-	p.Amount = a.positive("amount", asset)
-	if p.Hold = a.sometimes(3, "as a hold"); p.Hold || a.sometimes(40, "lifetime anyhow") {
-		p.LifetimeSeconds = one(a, "lifetime", uint64(0), 3, 20)
-	}
-	return p
-}
-
-func (a *artist) invoiceStep() *pb.IssueInvoice {
-	p := &pb.IssueInvoice{Id: a.id(), EffectiveUnixNanos: a.effective(), Description: a.description()}
-	p.Receivable = a.path("receivable", "")
-	asset := a.assetOf(p.Receivable)
-	p.Revenue = a.path("revenue", asset, p.Receivable)
-	p.Payer = one(a, "payer", "/user/alice", "/account/a")
-	for range a.from(1, 3, "lines") {
-		p.Lines = append(p.Lines, &pb.InvoiceLine{Description: a.unless("line", "hours", ""), Amount: a.amount("line amount", asset)})
-	}
-	if a.sometimes(2, "due") {
-		p.DueUnixNanos = a.now + int64(a.from(-1, 20, "due in"))*plainSecond
-	}
-	return p
 }

@@ -30,6 +30,7 @@ func TestAgreesWithTheReference(t *testing.T) {
 	met := make(happened)
 	checkReference(t, func(t *rapid.T) *referenceRun { return newReferenceRun(t, met) })
 	met.check(t)
+	met.wantOften(t, 65, 18)
 }
 
 // TestAgreesOnWhoMay is TestAgreesWithTheReference with a second caller, who may not
@@ -43,6 +44,7 @@ func TestAgreesOnWhoMay(t *testing.T) {
 		return r
 	})
 	met.check(t, "refused as denied", "replaced")
+	met.wantOften(t, 30, 10)
 }
 
 // addAlice adds a caller who sees nothing of /account/unit, may Read what is below
@@ -114,6 +116,9 @@ type referenceRun struct {
 	machine *fsmtest.Machine
 	plain   *plainLedger
 	met     happened
+	// made are the kinds of steps that were made, by the hold, document or step that
+	// they name.
+	made map[string][]string
 	// callers send what moves money.
 	callers []sender
 	artist  artist
@@ -152,19 +157,22 @@ type sentBefore struct {
 
 // allKinds are the steps of ops, the more important more than once.
 var allKinds = []string{
-	"transfer", "transfer", "hold", "hold", "capture", "release", "extend", "refund", "refund", "exchange",
-	"write_cheque", "cash_cheque", "cash_cheque", "cash_cheque", "cancel_cheque",
-	"issue_invoice", "pay_invoice", "pay_invoice", "credit_invoice", "void_invoice", "issue_receipt",
+	"transfer", "transfer", "hold", "capture", "capture", "capture", "release", "release", "extend", "extend",
+	"refund", "refund", "refund", "exchange", "exchange",
+	"write_cheque", "cash_cheque", "cash_cheque", "cash_cheque", "cash_cheque", "cancel_cheque", "cancel_cheque",
+	"issue_invoice", "pay_invoice", "pay_invoice", "credit_invoice", "credit_invoice", "credit_invoice",
+	"void_invoice", "void_invoice", "void_invoice", "issue_receipt", "issue_receipt",
 }
 
 func newReferenceRun(t *rapid.T, met happened) *referenceRun {
 	r := &referenceRun{
-		machine: fsmtest.New(t), plain: newPlainLedger(), met: met, hashes: make(map[string]bool), before: newBooksOf(), tallies: newTallies(),
+		machine: fsmtest.New(t), plain: newPlainLedger(), met: met, made: make(map[string][]string),
+		hashes: make(map[string]bool), before: newBooksOf(), tallies: newTallies(),
 	}
 	r.callers = []sender{{r.machine.Operator, plainCaller{
 		principal: "/user/operator", operator: true, may: func(*plainLedger, string, string) fault.Kind { return "" },
 	}}}
-	r.artist = artist{kinds: allKinds, self: "/user/operator"}
+	r.artist = artist{kinds: allKinds, caller: r.callers[0].plainCaller}
 	r.machine.Leaf("/user/operator")
 	r.next()
 	r.plain.people["/user/operator"] = r.plain.index
@@ -204,7 +212,7 @@ func (r *referenceRun) sendSome(t *rapid.T) {
 	for range one(a, "commands", 1, 1, 1, 1, 1, 2, 3) {
 		all = append(all, one(a, "request",
 			r.drawAsset, r.drawOpen, r.drawOpen, r.drawChange, a.closing(r), r.drawPeriod,
-			r.drawTransfers, r.drawTransfers, r.drawTransfers, r.drawTransfers,
+			r.drawTransfers, r.drawTransfers, r.drawTransfers, r.drawOp,
 			r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp, r.drawOp,
 		)(a))
 	}
@@ -266,7 +274,7 @@ func (r *referenceRun) next() {
 // try does a request to the reference, which a refusal leaves as it was but for
 // what it keeps of refusals.
 func (r *referenceRun) try(s *sending, result fsm.Result) *plainFault {
-	next, first := r.plain.clone(), len(r.plain.entries)
+	next, first, frozen := r.plain.clone(), len(r.plain.entries), len(r.plain.frozen())
 	f := s.plainly(next)
 	if f == nil {
 		r.plain = next
@@ -276,7 +284,16 @@ func (r *referenceRun) try(s *sending, result fsm.Result) *plainFault {
 	if f != nil || changes(result.Response) {
 		r.noteAudit(s.command, result, first)
 	}
+	if (f == nil) != (result.Err == nil) {
+		return f
+	}
 	r.met.note(s.request, result.Response, f)
+	if made, ok := result.Response.(*pb.OpResponse); ok {
+		r.noteDepths(s, made)
+	}
+	if len(r.plain.frozen()) < frozen {
+		r.met[thawed]++
+	}
 	return f
 }
 
@@ -361,7 +378,9 @@ func (r *referenceRun) drawPeriod(a *artist) *sending {
 }
 
 func (r *referenceRun) drawTransfers(a *artist) *sending {
-	return r.transfer(one(a, "caller", r.callers...), a.transferRequest())
+	by := one(a, "caller", r.callers...)
+	a.caller = by.plainCaller
+	return r.transfer(by, a.transferRequest())
 }
 
 func (r *referenceRun) transfer(by sender, req *pb.TransferRequest) *sending {
@@ -384,7 +403,7 @@ func (r *referenceRun) transfer(by sender, req *pb.TransferRequest) *sending {
 
 func (r *referenceRun) drawOp(a *artist) *sending {
 	by := one(a, "caller", r.callers...)
-	a.self = by.principal
+	a.caller = by.plainCaller
 	req := a.opRequest()
 	var want *pb.OpResponse
 	return &sending{

@@ -38,7 +38,7 @@ func (l *plainLedger) op(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse,
 	if res, f := l.opBefore(caller, req); res != nil || f != nil {
 		return res, f
 	}
-	before := &plainRun{plainLedger: l, caller: caller}
+	before := &plainRun{plainLedger: l, caller: caller, request: req.Steps}
 	r := &plainRun{plainLedger: l.clone(), caller: caller}
 	res := &pb.OpResponse{Index: l.index}
 	for i, s := range req.Steps {
@@ -82,7 +82,7 @@ func (r *plainRun) keepOp(req *pb.OpRequest, position int, f *plainFault) {
 // opBefore gives the results of then when all steps stand already. It refuses ids
 // that were used for something else, or failed before, or of which only some stand.
 func (l *plainLedger) opBefore(caller plainCaller, req *pb.OpRequest) (*pb.OpResponse, *plainFault) {
-	r := &plainRun{plainLedger: l, caller: caller}
+	r := &plainRun{plainLedger: l, caller: caller, request: req.Steps}
 	res := &pb.OpResponse{Index: l.index}
 	stand, missing := 0, 0
 	for i, s := range req.Steps {
@@ -299,16 +299,35 @@ func (r *plainRun) concerns(s *pb.Step) bool {
 	case *pb.Step_PayInvoice:
 		return r.spendNear(s.PayInvoice.Debit)
 	case *pb.Step_Refund:
+		if !slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == s.Refund.Of }) {
+			return r.concernsMaking(s.Refund.Of)
+		}
 		return slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == s.Refund.Of && r.hasPart(e.debit, e.credit) })
 	}
 	step, _ := stepOf(s)
 	for _, field := range []protoreflect.Name{"hold", "cheque", "invoice"} {
 		f := step.ProtoReflect().Descriptor().Fields().ByName(field)
-		if f != nil && f.Kind() == protoreflect.StringKind && r.knows(step.ProtoReflect().Get(f).String()) {
+		if f == nil || f.Kind() != protoreflect.StringKind {
+			continue
+		}
+		id := step.ProtoReflect().Get(f).String()
+		if _, there := r.stateOf(id); !there && r.concernsMaking(id) || r.knows(id) {
 			return true
 		}
 	}
 	return false
+}
+
+// concernsMaking is concerns for what is not there, but is made by a step of the op.
+func (r *plainRun) concernsMaking(id string) bool {
+	return slices.ContainsFunc(r.request, func(s *pb.Step) bool {
+		_, made := stepOf(s)
+		switch kindOf(s) {
+		case "transfer", "hold", "write_cheque", "issue_invoice":
+			return made == id && r.concerns(s)
+		}
+		return false
+	})
 }
 
 // knows says whether the caller has a part in a document or hold.
@@ -407,6 +426,9 @@ func (r *plainRun) holdMore(h plainHold, step string, amount *big.Int, descripti
 	debit, credit := r.accounts[h.debit], r.accounts[h.credit]
 	if exceeds(amount, debit.reservable(h.overdraft, r.now)) || exceeds(amount, credit.room()) {
 		return refuse(fault.Insufficient)
+	}
+	if exceeds(plus(h.held, amount), most) {
+		return refuse(fault.Exhausted)
 	}
 	r.post(plainEntry{
 		kind: "hold", id: step, debit: h.debit, credit: h.credit, amount: amount, hold: h.id,

@@ -52,6 +52,8 @@ func (h *plainHold) add(e *plainEntry) {
 type plainRun struct {
 	*plainLedger
 	caller plainCaller
+	// request has the steps of the op, as far as they matter for whom they concern.
+	request []*pb.Step
 }
 
 // plainCaller is who sends a request. may gives not_found or denied, or nothing.
