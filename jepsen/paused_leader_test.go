@@ -77,13 +77,18 @@ func wantLinearizable(t *testing.T, w *workload) {
 func wantCoverage(t *testing.T, c *cluster.Cluster, got check.Coverage) {
 	t.Helper()
 	t.Logf("%+v", got)
+	during := 0
 	for id := range c.Nodes() {
 		if n := got.Answered[id]; n.Adds == 0 || n.Reads == 0 {
 			t.Errorf("%s answered %+v, want additions and reads", id, n)
 		}
-		if n := got.DuringFaults[id]; n.Adds == 0 || n.Reads == 0 {
-			t.Errorf("%s answered %+v while the leader was paused, want additions and reads", id, n)
+		if n := got.DuringFaults[id]; n.Adds > 0 && n.Reads > 0 {
+			during++
 		}
+	}
+	// One node may have led, and been paused, each time.
+	if all := len(c.Nodes()); during < all-1 {
+		t.Errorf("%d of %d nodes answered additions and reads while the leader was paused, want all but one at least", during, all)
 	}
 	if got.Concurrent == 0 {
 		t.Error("no read overlaps an addition: any order would do")
