@@ -191,9 +191,9 @@ func TestAnOldLogGivesItsOldState(t *testing.T) {
 		caller     command.Caller
 		log        []step
 	}{
-		{"ledger", "3c353508cd5ee1b8d7fdeb3a93ea6ee85380bf2b532ecbf79c9b173a88bcced3", command.Caller{Principal: command.System}, ledgerLog},
-		{"documents", "6d1f5dc43f49fd6601d7db7e444d261733a95855c90a744ba7601f8058bbadf7", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
-		{"identity", "dc34cfe2e3b6ea8890e5f9837c6b0382042034db64089c42e4f2dd489f9ac154", command.Caller{Principal: command.System}, identityLog},
+		{"ledger", "ccced8eb3ede9754e1651ecf764ae02fe42c2bcb807be1ae8b42f71fbae4a117", command.Caller{Principal: command.System}, ledgerLog},
+		{"documents", "f58cf81623174677e16e3351f799071c38d7cb1443845d1a3db285b3413cec85", command.Caller{Principal: "/user/bob", Operator: true, Method: command.ByCertificate}, documentLog},
+		{"identity", "d782a6c60f052d6a7e1eb94fa432a214b12c226f11cb4c383ed0272a38d3754b", command.Caller{Principal: command.System}, identityLog},
 	} {
 		machine := fsm.New(kv.NewMemory())
 		for i, step := range test.log {

@@ -7,6 +7,7 @@ import (
 
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
+	"acquired/fsm/tree"
 	"acquired/proto/fault"
 )
 
@@ -91,7 +92,7 @@ func isNewer(v *command.Reading, a command.Actor) bool {
 		return true
 	}
 	here := identity.ActorsOf(v, &command.Caller{Principal: a.Principal, Operator: a.Born == 0})[0]
-	return a.Born > v.Index || a.Born == here.Born && a.Epoch > here.Epoch
+	return tree.IndexOfBirth(a.Born) > v.Index || a.Born == here.Born && a.Epoch > here.Epoch
 }
 
 // knowsKey says whether the state has the key, be it revoked.

@@ -20,7 +20,7 @@ type Caller struct {
 	// Issued and Expires are when the proof was made and when it ends, in
 	// nanoseconds since 1970; 0 is not known and never.
 	Issued, Expires int64
-	// Born is the index at which the principal was created, Epoch is its epoch,
+	// Born tells the principal from others of its name, Epoch is its epoch,
 	// Session names the credential and Key the key that signed it. They are those
 	// of a credential of the cluster, and zero for other proofs.
 	Born, Epoch  uint64

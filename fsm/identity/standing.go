@@ -85,7 +85,7 @@ func issuedSince(r kv.Reader, caller *command.Caller) error {
 func actorStands(r kv.Reader, a *command.Actor, now int64) error {
 	n := tree.Find(r, a.Principal)
 	switch {
-	case a.Born != 0 && (!IsPrincipal(n) || n.Created != a.Born):
+	case a.Born != 0 && (!IsPrincipal(n) || n.Born != a.Born):
 		return ended("the principal of the credential is gone")
 	case a.Born == 0 && a.Session != "":
 		return ended("the credential names nobody")

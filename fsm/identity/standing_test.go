@@ -200,7 +200,7 @@ func TestADirectoryIsNoPrincipal(t *testing.T) {
 	putKey(m, "key")
 	caller := credential(m, "/user/team/alice")
 	m.View(func(v *command.Reading) {
-		caller.Principal, caller.Born = "/user/team", tree.Find(v, "/user/team").Created
+		caller.Principal, caller.Born = "/user/team", tree.Find(v, "/user/team").Born
 	})
 	wantStanding(t, m, "a credential of a directory", caller, false)
 	actor := command.Actor{Principal: caller.Principal, Born: caller.Born, Session: sessionA}
@@ -243,6 +243,29 @@ func TestSessionsAreRevokedOneByOne(t *testing.T) {
 	}
 	wantStanding(t, m, "a new session", anew, true)
 	wantStanding(t, m, "the revoked session in the new epoch", credential(m, "/user/team/alice"), false)
+}
+
+// TestOneMadeAtTheSameIndexIsAnother: of two made by one command, who is given the name
+// of the other is not taken for it.
+func TestOneMadeAtTheSameIndexIsAnother(t *testing.T) {
+	t.Parallel()
+	m := newPrincipals(t)
+	putKey(m, "key")
+	create := func(p string) *pb.Change {
+		return &pb.Change{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: p}}}
+	}
+	fsmtest.Must(m.Operator, acl.Change, &pb.ChangeRequest{Changes: []*pb.Change{create("/workload/one"), create("/workload/two")}})
+	old, two := credential(m, "/workload/one"), credential(m, "/workload/two")
+	m.Remove("/workload/one")
+	rename := func(from, to string) {
+		m.Change(&pb.Change{Change: &pb.Change_Move{Move: &pb.MoveNode{Path: from, Name: to}}})
+	}
+	rename("/workload/two", "one")
+	wantStanding(t, m, "a credential of who was removed", old, false)
+	wantStanding(t, m, "a credential of the name before", two, false)
+	wantStanding(t, m, "a new one", credential(m, "/workload/one"), true)
+	rename("/workload/one", "two")
+	wantStanding(t, m, "a credential of who has its name again", two, true)
 }
 
 // TestOneMadeAgainIsAnother: what was issued to the principal of before is not

@@ -67,7 +67,7 @@ func SubjectOf(r kv.Reader, p path.Path) (s Subject, ok bool) {
 	if !IsPrincipal(n) {
 		return s, false
 	}
-	return Subject{Born: n.Created, Epoch: recordOf(r, p).epoch}, true
+	return Subject{Born: n.Born, Epoch: recordOf(r, p).epoch}, true
 }
 
 // ActorsOf gives the actors of a credential that the caller obtains for another
@@ -75,7 +75,7 @@ func SubjectOf(r kv.Reader, p path.Path) (s Subject, ok bool) {
 func ActorsOf(r kv.Reader, caller *command.Caller) []command.Actor {
 	self := command.Actor{Principal: caller.Principal, Epoch: recordOf(r, caller.Principal).epoch, Session: caller.Session, Key: caller.Key}
 	if n := tree.Find(r, caller.Principal); !caller.Operator && n != nil {
-		self.Born = n.Created
+		self.Born = n.Born
 	}
 	return append([]command.Actor{self}, caller.Actors...)
 }

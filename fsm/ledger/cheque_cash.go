@@ -46,8 +46,8 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 		return result{}, err
 	}
 	c := mustCheque(o.tx, d.name)
-	if !c.recipient.is(o.tx, &o.tx.Caller) {
-		return result{}, fault.Denied.New("cheque %s is for %s, and cashed by nobody else", c.name, c.recipient.path).With("document", c.name)
+	if err := c.mustBeFor(o.tx); err != nil {
+		return result{}, err
 	}
 	credit, err := o.page(s.Credit)
 	if err != nil {
@@ -78,6 +78,18 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 	c.cashed, _ = c.cashed.Add(amount)
 	o.keepCheque(&c)
 	return made, nil
+}
+
+// mustBeFor refuses everybody but the recipient.
+func (c *cheque) mustBeFor(tx *command.Tx) error {
+	switch to := c.recipient; {
+	case to.is(tx, &tx.Caller):
+		return nil
+	case to.path == tx.Caller.Principal:
+		return fault.Denied.New("cheque %s is for another, who was %s when it was written", c.name, to.path).With("document", c.name)
+	default:
+		return fault.Denied.New("cheque %s is for %s, and cashed by nobody else", c.name, to.path).With("document", c.name)
+	}
 }
 
 // mustBeCashable refuses what the cheque does not promise.

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/identity"
@@ -221,6 +222,24 @@ func TestChequeBounces(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestNameOfTheRecipient: who was made by the same command, and is given the name of the
+// recipient, cannot cash.
+func TestNameOfTheRecipient(t *testing.T) {
+	t.Parallel()
+	d := documentBooks(t)
+	create := func(p string) *pb.Change {
+		return &pb.Change{Change: &pb.Change_Create{Create: &pb.CreateNode{Path: p}}}
+	}
+	fsmtest.Must(d.Operator, acl.Change, &pb.ChangeRequest{Changes: []*pb.Change{create("/user/one"), create("/user/two")}})
+	s := aCheque("c")
+	s.GetWriteCheque().Recipient = "/user/one"
+	hash := mustOpAs(d.alice, s).Results[0].Hash
+	d.Remove("/user/one")
+	d.Change(&pb.Change{Change: &pb.Change_Move{Move: &pb.MoveNode{Path: "/user/two", Name: "one"}}})
+	two := d.Principal("/user/one", "/role/spender")
+	wantRefusedAs(t, d.Machine, two, fault.Denied, "cheque c is for another, who was /user/one when it was written", cashing(cash("c1", "c", hash, "1")))
 }
 
 // TestBouncedIDStaysBounced: whatever has become possible since. The cheque can be

@@ -14,8 +14,8 @@ import (
 // to another since.
 type party struct {
 	path path.Path
-	// born is the index at which it was created; 0 is who was not in the tree, such as
-	// an operator. Nobody is taken for that one.
+	// born is that of its node; 0 is who was not in the tree, such as an operator.
+	// Nobody is taken for that one.
 	born uint64
 }
 
@@ -23,7 +23,7 @@ type party struct {
 func partyOf(r kv.Reader, p path.Path) party {
 	named := party{path: p}
 	if n := tree.Find(r, p); n != nil {
-		named.born = n.Created
+		named.born = n.Born
 	}
 	return named
 }
@@ -71,5 +71,5 @@ func (b *book) entrust(s string) (party, error) {
 	case !identity.IsPrincipal(n):
 		return party{}, fault.Invalid.New("%s is a directory, not a principal", at)
 	}
-	return party{at, n.Created}, nil
+	return party{at, n.Born}, nil
 }

@@ -311,7 +311,11 @@ func (r *plainRun) concerns(s *pb.Step) bool {
 			continue
 		}
 		id := step.ProtoReflect().Get(f).String()
-		if _, there := r.stateOf(id); !there && r.concernsMaking(id) || r.knows(id) {
+		_, there := r.documents[id]
+		if field == "hold" {
+			_, there = r.holds[id]
+		}
+		if !there && r.concernsMaking(id) || there && r.knows(id) {
 			return true
 		}
 	}

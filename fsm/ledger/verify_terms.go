@@ -8,6 +8,7 @@ import (
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 )
 
 // readTerms compares what is kept of a document with what its text says, which has
@@ -100,7 +101,7 @@ func (c *verifier) readParties(d *document, text []term) {
 			named = append(named, path.Path(t.value))
 		}
 	}
-	same := slices.EqualFunc(d.parties, named, func(p party, at path.Path) bool { return p.path == at && p.born <= d.id.Index })
+	same := slices.EqualFunc(d.parties, named, func(p party, at path.Path) bool { return p.path == at && tree.IndexOfBirth(p.born) <= d.id.Index })
 	if !same {
 		c.find("document %s: its principals are %s, its text names %s", quote(d.name), textOf(d.parties), named)
 		return
@@ -136,7 +137,7 @@ func (c *verifier) readPartiesOfCheque(d *document) {
 	}
 }
 
-// textOf lists principals with the indexes at which they were created.
+// textOf lists principals, with what tells them from others of the name.
 func textOf(all []party) string {
 	var b strings.Builder
 	for _, p := range all {

@@ -403,7 +403,7 @@ func TestRecordsComeBack(t *testing.T) {
 		ID: command.ID{Index: 1, Counter: 2}, Nanos: 3, What: Moved, Path: "/data/b", From: "/data/a",
 		Tag: "note", Unique: 4, Sets: sets, Hidden: true,
 	}, appendEvent, decodeEvent)
-	node := Node{Path: "/data/x", Kind: Account, Created: 7}
+	node := Node{Path: "/data/x", Kind: Account, Created: 7, Born: 8}
 	got, err := decodeNode(appendNode(nil, node))
 	if got.Memo == nil || err != nil {
 		t.Errorf("a node comes back as %+v, %v; want it with a memo", got, err)

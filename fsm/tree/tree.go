@@ -45,9 +45,12 @@ func (k Kind) String() string {
 type Node struct {
 	Path path.Path
 	Kind Kind
-	// Created is the index of the command that made it. A node that is removed
-	// and made again is another one.
+	// Created is the index of the command that made it.
 	Created uint64
+	// Born tells the node from all others there ever were, of whatever name: it is
+	// Created and, in the lower bits, its place among those made at that index. A node
+	// that is removed and made again is another one.
+	Born uint64
 	// Memo is what readers worked out about the node. It is no part of the state.
 	Memo *Memo
 }
@@ -84,25 +87,30 @@ var nodes = kv.NewHashed(&Schema, "tree/node", kv.Codec[Node]{Append: appendNode
 func appendNode(b []byte, n Node) []byte {
 	b = kv.AppendString(b, n.Path)
 	b = kv.AppendUint(b, uint64(n.Kind))
-	return kv.AppendUint(b, n.Created)
+	b = kv.AppendUint(b, n.Created)
+	return kv.AppendUint(b, n.Born)
 }
 
 func decodeNode(b []byte) (Node, error) {
 	d := kv.NewDecoder(b)
-	n := Node{Path: path.Path(d.String()), Kind: Kind(d.Uint()), Created: d.Uint(), Memo: new(Memo)}
+	n := Node{Path: path.Path(d.String()), Kind: Kind(d.Uint()), Created: d.Uint(), Born: d.Uint(), Memo: new(Memo)}
 	return n, d.Err()
 }
 
-// count is how many there are of what has a limit.
-type count struct{ nodes, boundaries uint64 }
+// count is how many there are of what has a limit. Made of the nodes were made at
+// the index.
+type count struct{ nodes, boundaries, index, made uint64 }
 
 const theCount = kv.StringKey("nodes")
 
 var counts = kv.NewTable(&Schema, "tree/count", kv.Codec[count]{
-	Append: func(b []byte, c count) []byte { return kv.AppendUint(kv.AppendUint(b, c.nodes), c.boundaries) },
+	Append: func(b []byte, c count) []byte {
+		b = kv.AppendUint(kv.AppendUint(b, c.nodes), c.boundaries)
+		return kv.AppendUint(kv.AppendUint(b, c.index), c.made)
+	},
 	Decode: func(b []byte) (count, error) {
 		d := kv.NewDecoder(b)
-		c := count{nodes: d.Uint(), boundaries: d.Uint()}
+		c := count{nodes: d.Uint(), boundaries: d.Uint(), index: d.Uint(), made: d.Uint()}
 		return c, d.Err()
 	},
 }, func(count) kv.StringKey { return theCount }, kv.Resident)
@@ -138,10 +146,31 @@ func Count(r kv.Reader) uint64 {
 	return c.nodes
 }
 
-func countNodes(tx *command.Tx, more int) {
+// birthBits of Node.Born are its place among those made at one index.
+const birthBits = 20
+
+// maxMade is how many nodes may be made at one index.
+const maxMade = 1<<birthBits - 1
+
+// IndexOfBirth gives the index at which a node was made of Node.Born.
+func IndexOfBirth(born uint64) uint64 { return born >> birthBits }
+
+// bear counts one more node, and gives its Born. It refuses what there is too much of.
+func bear(tx *command.Tx) (born uint64, err error) {
 	c, _ := counts.Get(tx, theCount)
-	c.nodes += uint64(more)
+	if c.index != tx.Index {
+		c.index, c.made = tx.Index, 0
+	}
+	switch {
+	case c.nodes >= MaxNodes:
+		return 0, fault.Exhausted.New("there are %d nodes, which is the most", c.nodes)
+	case c.made >= maxMade:
+		return 0, fault.Exhausted.New("%d nodes were made at index %d, which is the most", c.made, c.index)
+	}
+	c.nodes++
+	c.made++
 	counts.Put(tx.Tx, c)
+	return c.index<<birthBits | c.made, nil
 }
 
 // Create makes a node, whose parent must be there and no leaf. It refuses what exists,
@@ -161,12 +190,11 @@ func Create(tx *command.Tx, p path.Path, kind Kind) error {
 			return err
 		}
 	}
-	have := Count(tx)
-	if have >= MaxNodes {
-		return fault.Exhausted.New("there are %d nodes, which is the most", have)
+	born, err := bear(tx)
+	if err != nil {
+		return err
 	}
-	countNodes(tx, 1)
-	nodes.Insert(tx.Tx, Node{Path: p, Kind: kind, Created: tx.Index, Memo: new(Memo)})
+	nodes.Insert(tx.Tx, Node{Path: p, Kind: kind, Created: tx.Index, Born: born, Memo: new(Memo)})
 	note(tx, Event{What: Created, Path: p})
 	return nil
 }
@@ -188,7 +216,7 @@ func checkTop(p path.Path, kind Kind) error {
 // above it. A directory that is there becomes an account.
 func OpenAccount(tx *command.Tx, p path.Path) error {
 	if n := Find(tx, p); n != nil && n.Kind == Directory {
-		nodes.Put(tx.Tx, Node{Path: p, Kind: Account, Created: n.Created, Memo: new(Memo)})
+		nodes.Put(tx.Tx, Node{Path: p, Kind: Account, Created: n.Created, Born: n.Born, Memo: new(Memo)})
 		note(tx, Event{What: Created, Path: p})
 		return nil
 	}
@@ -208,7 +236,7 @@ func CloseAccount(tx *command.Tx, p path.Path) {
 		return
 	}
 	note(tx, Event{What: Removed, Path: p})
-	nodes.Put(tx.Tx, Node{Path: p, Kind: Directory, Created: n.Created, Memo: new(Memo)})
+	nodes.Put(tx.Tx, Node{Path: p, Kind: Directory, Created: n.Created, Born: n.Born, Memo: new(Memo)})
 }
 
 func createParents(tx *command.Tx, p path.Path) error {
@@ -229,14 +257,16 @@ func Delete(tx *command.Tx, p path.Path) {
 	nodes.Delete(tx.Tx, p)
 	texts.Delete(tx.Tx, p)
 	clauseTable.Delete(tx.Tx, p)
-	countNodes(tx, -1)
+	c, _ := counts.Get(tx, theCount)
+	c.nodes--
+	counts.Put(tx.Tx, c)
 }
 
 // Rename gives a node another path, which must be free, and takes what hangs on it
 // along. It remains the node it was. Of a subtree, what is above is renamed first.
 func Rename(tx *command.Tx, n *Node, to path.Path) {
 	nodes.Delete(tx.Tx, n.Path)
-	nodes.Insert(tx.Tx, Node{Path: to, Kind: n.Kind, Created: n.Created, Memo: new(Memo)})
+	nodes.Insert(tx.Tx, Node{Path: to, Kind: n.Kind, Created: n.Created, Born: n.Born, Memo: new(Memo)})
 	if of, ok := texts.Get(tx, n.Path); ok {
 		texts.Delete(tx.Tx, n.Path)
 		of.path = to

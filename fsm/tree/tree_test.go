@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,6 +177,46 @@ func TestNodesAreBounded(t *testing.T) {
 		Delete(tx, "/user/last")
 		return Create(tx, "/user/over", Leaf)
 	})
+}
+
+// TestBirths: no two nodes are one, though they be made at one index, by one command or
+// several, and have one name after the other.
+func TestBirths(t *testing.T) {
+	t.Parallel()
+	s := newState(t)
+	s.create("/user/")
+	seen := make(map[uint64]bool)
+	make := func(tx *command.Tx) error {
+		err := Create(tx, "/user/x", Leaf)
+		n := Find(tx, "/user/x")
+		if seen[n.Born] || IndexOfBirth(n.Born) != tx.Index || n.Created != tx.Index {
+			t.Errorf("at index %d %+v is made, after %v", tx.Index, n, seen)
+		}
+		seen[n.Born] = true
+		return err
+	}
+	for range 2 {
+		s.must(func(tx *command.Tx) error {
+			err := make(tx)
+			Delete(tx, "/user/x")
+			return errors.Join(err, make(tx))
+		})
+		s.must(func(tx *command.Tx) error {
+			Delete(tx, "/user/x")
+			return nil
+		})
+	}
+	s.must(func(tx *command.Tx) error {
+		counts.Put(tx.Tx, count{nodes: 1, index: tx.Index, made: maxMade - 1}) // as if there were as many
+		return make(tx)
+	})
+	s.refused("too many at one index", fault.Exhausted, func(tx *command.Tx) error {
+		c, _ := counts.Get(tx, theCount)
+		c.index, c.made = tx.Index, maxMade
+		counts.Put(tx.Tx, c)
+		return Create(tx, "/user/y", Leaf)
+	})
+	s.create("/user/y")
 }
 
 func TestTimesToComeAreBounded(t *testing.T) {

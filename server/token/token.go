@@ -65,8 +65,7 @@ type Claims struct {
 	// ExpiresAt on the credential is no longer valid.
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	// Born is the index at which the subject was created, so that one of the
-	// same path created later is another.
+	// Born tells the subject from others that had or will have its path.
 	Born uint64
 	// Epoch is that of the sessions of the subject: a later one ends them all.
 	Epoch uint64

@@ -165,8 +165,8 @@ type Caller struct {
 	// not known and never.
 	IssuedUnixNanos  int64 `protobuf:"varint,4,opt,name=issued_unix_nanos,json=issuedUnixNanos,proto3" json:"issued_unix_nanos,omitempty"`
 	ExpiresUnixNanos int64 `protobuf:"varint,5,opt,name=expires_unix_nanos,json=expiresUnixNanos,proto3" json:"expires_unix_nanos,omitempty"`
-	// Of a credential of the cluster: the index at which its subject was created,
-	// the subject's epoch, the session and the key that signed it.
+	// Of a credential of the cluster: what tells its subject from others of the
+	// name, the subject's epoch, the session and the key that signed it.
 	Born    uint64 `protobuf:"varint,6,opt,name=born,proto3" json:"born,omitempty"`
 	Epoch   uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Session string `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
