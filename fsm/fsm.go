@@ -137,10 +137,10 @@ func (m *Machine) Apply(index, term uint64, data []byte) []Result {
 	}
 	at.index, at.term, at.time = index, term, max(at.time, entry.UnixNanos)
 	tx := &command.Tx{Tx: kvtx, Index: index, Time: at.time, Made: new(uint32)}
-	ledger.Expire(tx) // what has lapsed is seen by no command
+	expired := ledger.Expire(tx) // what has lapsed is seen by no command
 	results := make([]Result, len(entry.Commands))
 	for i, c := range entry.Commands {
-		results[i] = m.run(tx, &at, c)
+		results[i] = m.run(tx, &at, c, expired)
 	}
 	pruneAnswers(tx, &at, len(entry.Commands))
 	hash := kvtx.Hash()

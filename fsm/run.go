@@ -9,14 +9,16 @@ import (
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/identity"
+	"acquired/fsm/ledger"
 	"acquired/fsm/system"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
 )
 
 // run is a command's way: known? does the proof of its caller stand? answered
-// before? allowed? then its body, then its answer is kept.
-func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
+// before? allowed? then its body, then its answer is kept. While not all that is to
+// expire has expired, only the cluster itself is served.
+func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command, expired bool) Result {
 	definition, ok := m.commands[c.Name]
 	if !ok {
 		panic(fmt.Sprintf("log entry %d: command %q is unknown to this release", tx.Index, c.Name))
@@ -32,6 +34,10 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command) Result {
 	}
 	if result, ok := answered(tx, c); ok {
 		return result
+	}
+	if !expired && tx.Caller.Principal != command.System {
+		return Result{Index: tx.Index, Err: fault.Unserved(fault.Definite,
+			"more than %d holds expire at one time: send it again when they have", ledger.MaxExpired)}
 	}
 	var response proto.Message
 	refusal := tx.Step(func() error {

@@ -48,7 +48,11 @@ func Allow(r kv.Reader, caller *command.Caller, now int64, needs []command.Need)
 		if who.closure == nil {
 			who.closure = identity.ClosureOf(r, caller, now)
 		}
-		if err := who.need(need.Operation, need.Path); err != nil {
+		err := who.need(need.Operation, need.Path)
+		if err != nil && need.For != "" && fault.KindOf(err) == fault.NotFound {
+			return command.NotFound(need.For)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -63,6 +67,13 @@ type subject struct {
 	// operator may do everything with what exists.
 	operator bool
 	closure  *policy.Closure
+}
+
+// BarrenFor gives what says that the caller of a query may not do one of the operations
+// anywhere below a path that has a node: who looks for what it may can pass it over.
+func BarrenFor(v *command.Reading, operations ...command.Operation) func(path.Path) bool {
+	who := callerOf(v)
+	return func(p path.Path) bool { return who.barren(p, operations...) }
 }
 
 // callerOf gives the caller of a query as a subject.

@@ -30,6 +30,10 @@ type Need struct {
 	Path      path.Path
 	// OrSelf: a caller that is the principal of the path has the need.
 	OrSelf bool
+	// For is what the path stands for, and what is not there for who may not View the
+	// path: something that has gone, for which the nearest name that is left decides.
+	// Empty is the path itself.
+	For path.Path
 }
 
 // NotFound is the answer for a path that does not exist, and for one that the

@@ -3,6 +3,7 @@ package kv_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"acquired/fsm/kv"
@@ -69,6 +70,33 @@ func BenchmarkResident(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkScanOfChanges scans a stored table that changes a little, in a transaction in
+// which others changed much. What a scan costs is in what changed where it scans.
+func BenchmarkScanOfChanges(b *testing.B) {
+	for _, others := range []number{0, 1000, 100_000} {
+		b.Run(fmt.Sprint("Others", others), func(b *testing.B) {
+			b.ReportAllocs()
+			tx := open(kv.NewMemory()).Begin()
+			for id := range others {
+				resident.records.Insert(tx, record{id: id, name: fmt.Sprint(id)})
+				storedNotes.records.Insert(tx, record{id: id, name: fmt.Sprint(id)})
+			}
+			for i := 0; b.Loop(); i++ {
+				err := tx.Step(func() error {
+					stored.records.Put(tx, record{id: 1, value: int64(i)})
+					if some := slices.Collect(stored.records.All(tx)); len(some) != 1 || some[0].value != int64(i) {
+						return fmt.Errorf("the table has %v, want value %d", some, i)
+					}
+					return errRefused // so that the changes do not grow
+				})
+				if err != errRefused {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // place is a record that is found by a long key.

@@ -2,7 +2,8 @@ package kv
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/google/btree"
 )
 
 // Tx builds the next version of a store. One goroutine uses it; at most one Tx
@@ -14,6 +15,9 @@ type Tx struct {
 	// cloned says which trees are the transaction's own; the others are those
 	// of the base and must not be changed.
 	cloned []bool
+	// touched are the keys of the changes of a stored table, in order, and those of
+	// changes that were undone. It begins with the first scan of the table.
+	touched map[*table]*btree.BTreeG[string]
 	workspace
 	// loading: the records come from the engine, so they are not written again.
 	loading bool
@@ -79,6 +83,9 @@ func (tx *Tx) change(t *table, key string, before, value any) {
 			previous = -1
 		}
 		tx.latest[key] = len(tx.changes)
+		if keys := tx.touched[t]; keys != nil {
+			keys.ReplaceOrInsert(key)
+		}
 		tx.changes = append(tx.changes, change{table: t, key: key, before: before, value: value, previous: previous})
 	}
 	for _, index := range t.indexes {
@@ -170,19 +177,36 @@ func (tx *Tx) merged(t *table, from, to []byte, backward bool) func(func([]byte,
 	}
 }
 
-// changesOf gives the newest change of each key in the range, in order.
+// changesOf gives the newest change of each key in the range, in order. What it costs
+// is in what changed there, and not in what else did.
 func (tx *Tx) changesOf(t *table, from, to []byte, backward bool) (changed []change) {
-	for i, c := range tx.changes {
-		inside := c.table == t && c.key >= string(from) && c.key < string(to)
-		if inside && tx.latest[c.key] == i {
-			changed = append(changed, c)
+	tx.keysOf(t).AscendRange(string(from), string(to), func(key string) bool {
+		if i, ok := tx.latest[key]; ok {
+			changed = append(changed, tx.changes[i])
 		}
-	}
-	slices.SortFunc(changed, func(a, b change) int { return strings.Compare(a.key, b.key) })
+		return true
+	})
 	if backward {
 		slices.Reverse(changed)
 	}
 	return changed
+}
+
+func (tx *Tx) keysOf(t *table) *btree.BTreeG[string] {
+	if keys := tx.touched[t]; keys != nil {
+		return keys
+	}
+	keys := btree.NewOrderedG[string](treeDegree)
+	for i := range tx.changes {
+		if c := &tx.changes[i]; c.table == t {
+			keys.ReplaceOrInsert(c.key)
+		}
+	}
+	if tx.touched == nil {
+		tx.touched = make(map[*table]*btree.BTreeG[string])
+	}
+	tx.touched[t] = keys
+	return keys
 }
 
 // Hash gives the hash that the state will have. From here on only bookkeeping

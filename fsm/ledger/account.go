@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"strconv"
+
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
@@ -21,8 +23,12 @@ func createAsset(tx *command.Tx, req *pb.CreateAssetRequest) (*pb.CreateAssetRes
 		return nil, fault.Exhausted.New("there are %d assets, which is the most", count)
 	}
 	assets.Put(tx.Tx, asset{code: req.Code, scale: uint8(req.Scale)})
-	auditOne(tx, &auditLine{what: "create " + req.Code})
+	auditOne(tx, &auditLine{what: describeAsset(req.Code, req.Scale)})
 	return &pb.CreateAssetResponse{Index: tx.Index}, nil
+}
+
+func describeAsset(code string, scale uint32) string {
+	return "create " + code + ", scale " + strconv.FormatUint(uint64(scale), 10)
 }
 
 func checkAsset(code string, scale uint32) error {
@@ -40,6 +46,14 @@ func checkAsset(code string, scale uint32) error {
 	return nil
 }
 
+// versionBefore gives the version at which the last account that went was at the path; 0
+// is none. Versions go on from there, so that one that was seen is not met again in
+// another account.
+func versionBefore(r kv.Reader, p path.Path) uint64 {
+	last, _ := first(goneByPath.Scan(r, p, nil, true))
+	return last.version
+}
+
 func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountResponse, error) {
 	p, err := accountPath(req.Path)
 	if err != nil {
@@ -53,7 +67,7 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 		return nil, noAsset(req.Asset)
 	}
 	a := account{
-		id: tx.NewID(), path: p, asset: of.code, opened: tx.Time, version: 1,
+		id: tx.NewID(), path: p, asset: of.code, opened: tx.Time, version: versionBefore(tx, p) + 1,
 		holdOverdraft: req.HoldOverdraft, owner: principalOf(req.Owner),
 	}
 	a.kind, _ = parseKind(req.Kind)

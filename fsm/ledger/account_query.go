@@ -102,7 +102,7 @@ func listAccounts(v *command.Reading, req *pb.AccountsRequest) (*pb.AccountsResp
 	}
 	res := &pb.AccountsResponse{}
 	looked, size, end := 0, 0, path.Path("")
-	for n := range tree.Subtree(v, under, after) {
+	for n := range tree.SubtreeBut(v, under, after, acl.BarrenFor(v, command.View, command.Read)) {
 		if end != "" {
 			res.Cursor = string(end)
 			break

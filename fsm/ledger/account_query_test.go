@@ -163,11 +163,13 @@ func TestLongListsOfNames(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
 	open(m, "/account/z", "USD", "", "")
-	manyNames(m, "/account/hidden", 5010)
+	manyNames(m, "/account/many", 4985)
+	for i := range 20 { // on both sides of the last name of a page
+		m.Clause(path.Path(fmt.Sprint("/account/n/", i)), command.View, "/role/nobody")
+	}
 	m.Directory("/account/shown/x")
 	m.Clause("/", command.View)
 	m.Clause("/account", command.Read)
-	m.Clause("/account/hidden", command.View, "/role/nobody")
 	reader := m.Principal("/workload/reader")
 	page, err := fsmtest.Ask(reader, ledger.ListAccounts, &pb.AccountsRequest{})
 	if err != nil || len(page.Accounts) != 4 || page.Cursor != "/account/shown" {
@@ -176,6 +178,39 @@ func TestLongListsOfNames(t *testing.T) {
 	page, err = fsmtest.Ask(reader, ledger.ListAccounts, &pb.AccountsRequest{Cursor: page.Cursor})
 	if err != nil || len(page.Accounts) != 1 || page.Cursor != "" {
 		t.Errorf("the last page is %v, %v", page, err)
+	}
+}
+
+// TestListsPassOverWhatIsHidden: names below a directory below which the caller may View
+// or Read nothing do not count, however many there are.
+func TestListsPassOverWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	for _, at := range []string{"/account/hidden/x", "/account/shy/x", "/account/unread/x", "/account/z"} {
+		open(m, at, "USD", "", "")
+	}
+	manyNames(m, "/account/hidden", 5010)
+	manyNames(m, "/account/unread", 5010)
+	m.Clause("/", command.View)
+	m.Clause("/account", command.Read)
+	m.Clause("/account/hidden", command.View, "/role/nobody")
+	m.Clause("/account/unread", command.Read, "/role/nobody")
+	m.LocalClause("/account/shy", command.View, "/role/nobody") // and not what is below
+	reader := m.Principal("/workload/reader")
+	for cursor, want := range map[string]string{
+		"":                  "/account/a /account/b /account/bank /account/eur /account/shy/x /account/z",
+		"/account/hidden":   "/account/shy/x /account/z", // which a cursor may have become since
+		"/account/hidden/3": "/account/shy/x /account/z",
+		"/account/unread/3": "/account/z",
+	} {
+		page, err := fsmtest.Ask(reader, ledger.ListAccounts, &pb.AccountsRequest{Cursor: cursor})
+		var got []string
+		for _, a := range page.GetAccounts() {
+			got = append(got, a.Path)
+		}
+		if strings.Join(got, " ") != want || page.GetCursor() != "" || err != nil {
+			t.Errorf("behind %q there is %q, and more behind %q, %v, want all of %s", cursor, got, page.GetCursor(), err, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"strings"
 
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
@@ -16,6 +17,7 @@ type auditLine struct {
 	id        command.ID
 	time      int64
 	principal path.Path
+	born      uint64 // of the principal; see party
 	actors    []path.Path
 	request   string
 	command   string
@@ -38,6 +40,8 @@ const (
 	// maxAuditRefused is of how many steps of a refused request, beside the one that
 	// was refused, the accounts are in its line.
 	maxAuditRefused = 16
+	// maxRefusedAccounts is how many accounts are in it, those of that step first.
+	maxRefusedAccounts = 64
 	// maxAuditAccounts bounds what a damaged record can make a node do.
 	maxAuditAccounts = 10_000
 )
@@ -80,7 +84,8 @@ func appendAudit(b []byte, l auditLine) []byte {
 	b = kv.AppendString(kv.AppendString(kv.AppendString(b, l.request), l.command), l.what)
 	b = kv.AppendString(kv.AppendString(b, l.kind), l.message)
 	b = kv.AppendUint(appendPaths(b, l.accounts), uint64(l.entries))
-	return kv.AppendString(kv.AppendString(kv.AppendString(b, l.digest), l.hash), l.details)
+	b = kv.AppendString(kv.AppendString(kv.AppendString(b, l.digest), l.hash), l.details)
+	return kv.AppendUint(b, l.born)
 }
 
 func appendPaths(b []byte, all []path.Path) []byte {
@@ -103,7 +108,18 @@ func decodeAudit(b []byte) (auditLine, error) {
 	l := auditLine{id: command.DecodeID(&d), time: d.Int(), principal: path.Path(d.String()), actors: decodePaths(&d)}
 	l.request, l.command, l.what, l.kind, l.message = d.String(), d.String(), d.String(), d.String(), d.String()
 	l.accounts, l.entries, l.digest, l.hash, l.details = decodePaths(&d), uint32(d.Uint()), d.String(), d.String(), d.String()
+	l.born = d.Uint()
 	return l, d.Err()
+}
+
+// by gives who did it.
+func (l *auditLine) by() party { return party{l.principal, l.born} }
+
+// ofSeveral says whether what it did has several parts, which may be the business of
+// others than of who may know of one of them.
+func (l *auditLine) ofSeveral() bool {
+	return l.command == "ledger.op" && strings.Contains(l.what, ", ") || l.command == "ledger.transfer" && strings.Contains(l.what, " transfers, ") ||
+		l.command == "ledger.expire"
 }
 
 // chained gives the hash of the line, behind the line with the hash before.
@@ -131,6 +147,7 @@ func (b *book) audit(l *auditLine) {
 func auditOne(tx *command.Tx, l *auditLine) {
 	l.id, l.time, l.command = tx.NewID(), tx.Time, tx.Command
 	l.principal, l.request = tx.Caller.Principal, tx.RequestID
+	l.born = partyOf(tx, l.principal).born
 	for _, a := range tx.Caller.Actors {
 		l.actors = append(l.actors, a.Principal)
 	}

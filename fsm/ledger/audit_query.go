@@ -6,6 +6,8 @@ import (
 	"math"
 	"sort"
 
+	"google.golang.org/protobuf/proto"
+
 	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
@@ -16,6 +18,9 @@ import (
 
 // maxAuditLooks is how many lines are looked at for one answer.
 const maxAuditLooks = 10_000
+
+// maxAuditBytes keeps an answer well below the largest message.
+const maxAuditBytes = 8 << 20
 
 // goneByPath leads to the accounts that were at a path, in the order in which they
 // were opened.
@@ -85,36 +90,48 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 		after = from
 	}
 	all := acl.Allow(v, &v.Caller, v.Time, needs(command.Read, Accounts)) == nil
+	self := partyOf(v, v.Caller.Principal)
 	res := &pb.AuditResponse{}
-	looks := 0
+	looks, size := 0, 0
 	for l := range auditLines(v, req, after) {
 		switch {
 		case req.UntilUnixNanos != 0 && l.time >= req.UntilUnixNanos:
 			return res, nil
-		case len(res.Lines) == limit, looks == maxAuditLooks:
+		case len(res.Lines) == limit, looks == maxAuditLooks, size >= maxAuditBytes:
 			res.Cursor = formatCursor(after)
 			return res, nil
 		}
 		looks++
 		after = l.id
+		own := l.by() == self
+		if !own && !all && req.Account == "" {
+			continue // of another, who had the name before
+		}
 		if req.Principal == "" || l.principal == path.Path(req.Principal) {
-			res.Lines = append(res.Lines, describeAudit(&l, all))
+			described := describeAudit(&l, all, own)
+			size += proto.Size(described)
+			res.Lines = append(res.Lines, described)
 		}
 	}
 	return res, nil
 }
 
-func describeAudit(l *auditLine, all bool) *pb.AuditLine {
+// describeAudit describes a line to who may Read all accounts, or whose own it is, or who
+// may Read one that it is about.
+func describeAudit(l *auditLine, all, own bool) *pb.AuditLine {
 	described := &pb.AuditLine{
 		Index: l.id.Index, Counter: l.id.Counter, UnixNanos: l.time, Principal: string(l.principal), RequestId: l.request,
-		Command: l.command, What: l.what, Refusal: l.kind, Entries: l.entries,
-		EntriesHash: hex.EncodeToString([]byte(l.digest)), Hash: hex.EncodeToString([]byte(l.hash)),
+		Command: l.command, Refusal: l.kind, Entries: l.entries,
+	}
+	if all || own || !l.ofSeveral() {
+		described.What = l.what
 	}
 	for _, a := range l.actors {
 		described.Actors = append(described.Actors, string(a))
 	}
-	if all { // they may name accounts of others
+	if all { // they may name accounts of others, and hashes tell of what they have, by trial
 		described.Message, described.Details = l.message, l.details
+		described.EntriesHash, described.Hash = hex.EncodeToString([]byte(l.digest)), hex.EncodeToString([]byte(l.hash))
 		for _, p := range l.accounts {
 			described.Accounts = append(described.Accounts, string(p))
 		}

@@ -48,12 +48,13 @@ func auditRefusal(tx *command.Tx, refusal *fault.Fault, l *auditLine) *fault.Fau
 		l.what = "the last of " + strconv.Itoa(MaxRefusals) + " refusals that are listed of this hour: " + l.what
 	}
 	l.kind, l.message = string(refusal.Kind), refusal.Message
+	l.accounts = l.accounts[:min(len(l.accounts), maxRefusedAccounts)]
 	auditOne(tx, l)
 	return refusal
 }
 
 func assetRefused(tx *command.Tx, req *pb.CreateAssetRequest, refusal *fault.Fault) *fault.Fault {
-	return auditRefusal(tx, refusal, &auditLine{what: "create " + quote(req.Code)})
+	return auditRefusal(tx, refusal, &auditLine{what: describeAsset(quote(req.Code), req.Scale)})
 }
 
 func accountRefused(tx *command.Tx, req *pb.OpenAccountRequest, refusal *fault.Fault) *fault.Fault {
@@ -69,5 +70,5 @@ func closeRefused(tx *command.Tx, req *pb.CloseAccountRequest, refusal *fault.Fa
 }
 
 func periodRefused(tx *command.Tx, req *pb.ClosePeriodRequest, refusal *fault.Fault) *fault.Fault {
-	return auditRefusal(tx, refusal, &auditLine{what: "close the period " + quote(req.Name)})
+	return auditRefusal(tx, refusal, &auditLine{what: describePeriod(req.Name, req.UntilUnixNanos)})
 }

@@ -70,16 +70,18 @@ func detailsOfTransfers(all []*pb.Transfer) string {
 	return string(b)
 }
 
-// accountsOfTransfers gives the accounts of the first transfers.
-func accountsOfTransfers(all []*pb.Transfer) []path.Path {
-	var found []string
+// accountsOfTransfers gives the account that a refusal of them names, and those of the
+// first transfers.
+func accountsOfTransfers(all []*pb.Transfer, refusal *fault.Fault) []path.Path {
+	found := []string{refusal.Details["path"]}
 	for _, t := range all[:min(len(all), maxAuditRefused+1)] {
 		found = append(append(found, payersOf(t)...), t.Credit)
 		for _, s := range t.Shares {
 			found = append(found, s.Credit)
 		}
 	}
-	return named(found...)
+	paths := named(found...)
+	return paths[:min(len(paths), maxRefusedAccounts)]
 }
 
 // describeSteps lists the kinds and ids of the steps, as far as there is room.
@@ -180,12 +182,39 @@ func accountsOfSteps(r kv.Reader, all []*pb.Step) []path.Path {
 		if kind == nil {
 			continue
 		}
-		found = append(found, textsOf(body.ProtoReflect())...)
+		found = appendAccounts(found, body.ProtoReflect())
 		for _, id := range kind.behind(r, body) {
 			found = append(found, string(accountOf(r, id).path))
 		}
 	}
 	return named(found...)
+}
+
+// accountFields are the fields of steps that name accounts. That of a list of shares
+// has such fields.
+var accountFields = map[protoreflect.Name]bool{
+	"debit": true, "then_debit": true, "credit": true, "shares": true, "broker_debit": true, "broker_credit": true,
+	"account": true, "receivable": true, "revenue": true, "payer": true,
+}
+
+// appendAccounts appends what the message names as accounts.
+func appendAccounts(found []string, m protoreflect.Message) []string {
+	for _, f := range ordered[m.Descriptor()] {
+		switch v := m.Get(f); {
+		case !accountFields[f.Name()]:
+		case !f.IsList():
+			found = append(found, v.String())
+		default:
+			for i := range v.List().Len() {
+				if f.Message() == nil {
+					found = append(found, v.List().Get(i).String())
+					continue
+				}
+				found = appendAccounts(found, v.List().Get(i).Message())
+			}
+		}
+	}
+	return found
 }
 
 // behindHold gives the accounts of a hold.

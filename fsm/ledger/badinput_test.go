@@ -189,7 +189,8 @@ func TestBadOps(t *testing.T) {
 		{"a guard of the version of an unknown account", version("/account/none", 1), fault.NotFound, "nothing at /account/none"},
 		{"a guard of an unknown document", document("none", "open"), fault.NotFound, `no document "none"`},
 		{"a guard of a state", document("cheque", "spent"), fault.Conflict, `document cheque is in the state open, not "spent"`},
-		{"a guard of a state that is none", document("open", "elsewhere"), fault.Conflict, `is in the state open, not "elsewhere"`},
+		{"a guard of a state that is none", document("open", "elsewhere"), fault.Invalid, `state "elsewhere": it is one of open, captured, `},
+		{"a guard of the version 0", version(payer, 0), fault.Invalid, "those of accounts begin at 1"},
 		{"a guard of the time", guards(&pb.Guard{Guard: &pb.Guard_NotAfterUnixNanos{NotAfterUnixNanos: -5}}), fault.Conflict, "after 1969-12-31T23:59:59"},
 	})
 }

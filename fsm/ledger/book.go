@@ -46,6 +46,8 @@ type page struct {
 	account
 	before  account
 	section *section
+	// viewed: the caller was found to be able to View it.
+	viewed bool
 }
 
 // section is an asset of the book.
@@ -62,27 +64,28 @@ func openBook(tx *command.Tx) *book {
 
 // page gives the account that s names, which the caller must be able to View.
 func (b *book) page(s string) (*page, error) {
-	if p, ok := b.byPath[s]; ok {
+	if p, ok := b.byPath[s]; ok && p.viewed {
 		return p, nil
 	}
 	parsed, err := accountPath(s)
 	if err != nil {
 		return nil, err
 	}
+	if err := b.may(command.View, parsed); err != nil {
+		return nil, err
+	}
 	p, ok := b.byPath[string(parsed)]
 	if !ok {
-		if err := b.may(command.View, parsed); err != nil {
-			return nil, err
-		}
 		if p, err = b.load(parsed); err != nil {
 			return nil, err
 		}
 	}
+	p.viewed = true
 	b.byPath[s] = p
 	return p, nil
 }
 
-// pageOf gives an account that the state names.
+// pageOf gives an account that the state names, which the caller need not View.
 func (b *book) pageOf(id command.ID) *page {
 	at := accountOf(b.tx, id).path
 	if p, ok := b.byPath[string(at)]; ok {

@@ -72,6 +72,7 @@ const (
 	spentState     = "spent"
 	cancelledState = "cancelled"
 	expiredState   = "expired"
+	finalState     = "final" // of what does not change
 )
 
 // state says where the cheque stands at the log time: what ended it first.

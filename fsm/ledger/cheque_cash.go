@@ -103,9 +103,8 @@ func (o *operation) mustBeCashable(d *document, c *cheque, s *pb.CashCheque, amo
 	if err := d.mustBe(c.state(o.tx.Time), openState); err != nil {
 		return err
 	}
-	if !c.stillGood(o.tx, o.tx.Time) {
-		return fault.Conflict.New("cheque %s bounces: %s, who wrote it, may not Spend from the account any more", c.name, c.writer.path).
-			With("document", c.name)
+	if reason := c.noGood(o.tx, o.tx.Time); reason != "" {
+		return fault.Conflict.New("cheque %s bounces: %s, who wrote it, %s", c.name, c.writer.path, reason).With("document", c.name)
 	}
 	if left := c.left(); amount.Cmp(left) > 0 {
 		scale := mustAsset(o.tx, c.asset).scale
@@ -120,7 +119,7 @@ func (o *operation) mustBeCashable(d *document, c *cheque, s *pb.CashCheque, amo
 func (o *operation) cash(c *cheque, s *pb.CashCheque, debit, credit *page, amount Amount) (made result, err error) {
 	if s.Hold {
 		made, err = o.place(&placing{
-			name: s.Id, debit: string(debit.path), credit: string(credit.path), amount: s.Amount, lifetime: s.LifetimeSeconds,
+			name: s.Id, debit: debit, credit: credit, amount: s.Amount, lifetime: s.LifetimeSeconds,
 			latest: c.expires, delegate: c.recipient, document: c.name, description: s.Description,
 		})
 	} else {
@@ -175,10 +174,16 @@ func (o *operation) keepCheque(c *cheque) {
 	keepDeadline(o.tx, at, ok)
 }
 
-// stillGood says whether who wrote the cheque is who it was and may still spend.
-func (c *cheque) stillGood(r kv.Reader, now int64) bool {
-	if c.writer.born == 0 {
-		return true
+// noGood says why the word of who wrote the cheque does not count any more; empty is that
+// it does.
+func (c *cheque) noGood(r kv.Reader, now int64) string {
+	switch {
+	case c.writer.born == 0:
+		return ""
+	case c.writer != partyOf(r, c.writer.path):
+		return "has gone or has another name"
+	case !acl.Permits(r, now, c.writer.path, command.Spend, accountOf(r, c.account).path):
+		return "may not Spend from the account any more"
 	}
-	return c.writer == partyOf(r, c.writer.path) && acl.Permits(r, now, c.writer.path, command.Spend, accountOf(r, c.account).path)
+	return ""
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"acquired/fsm/command"
 	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
@@ -31,21 +33,17 @@ func (o *operation) maySpendNear(all ...string) bool {
 func (o *operation) concernedByHold(name string) bool {
 	h, ok := findHold(o.tx, name)
 	if !ok {
-		return o.concernedByMaking(name)
+		return o.concernedByMaking(name, "hold", "cash_cheque")
 	}
 	return mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, &h)
 }
 
-// concernedByMaking: what is not there the op may make, in a step that the caller
-// has to do with.
-func (o *operation) concernedByMaking(name string) bool {
+// concernedByMaking: what is not there the op may make, in a step of one of the kinds
+// that the caller has to do with.
+func (o *operation) concernedByMaking(name string, kinds ...string) bool {
 	for _, s := range o.steps {
-		if _, body := kindOf(s); body == nil || body.GetId() != name {
-			continue
-		}
-		switch s.Step.(type) {
-		case *pb.Step_Transfer, *pb.Step_Hold, *pb.Step_WriteCheque, *pb.Step_IssueInvoice:
-			return o.concerned(s)
+		if kind, body := kindOf(s); kind != nil && body.GetId() == name {
+			return slices.Contains(kinds, kind.name) && o.concerned(s)
 		}
 	}
 	return false
@@ -53,7 +51,7 @@ func (o *operation) concernedByMaking(name string) bool {
 
 func (o *operation) concernedByDocument(name string) bool {
 	if _, ok := findDocument(o.tx, name); !ok {
-		return o.concernedByMaking(name)
+		return o.concernedByMaking(name, "write_cheque", "issue_invoice")
 	}
 	_, err := o.visible(name)
 	return err == nil
@@ -62,7 +60,7 @@ func (o *operation) concernedByDocument(name string) bool {
 func (o *operation) concernedByEntries(name string) bool {
 	all := entriesOf(o.tx, name)
 	if len(all) == 0 {
-		return o.concernedByMaking(name)
+		return o.concernedByMaking(name, transferKind, "capture", "cash_cheque")
 	}
 	for _, e := range all {
 		if hasToDoWith(o.tx, &o.tx.Caller, o.tx.Time, e.debit, e.credit) {

@@ -155,7 +155,7 @@ func (d *document) state(r kv.Reader, now int64) string {
 		i := mustInvoice(r, d.name)
 		return i.state(now)
 	}
-	return "final"
+	return finalState
 }
 
 // visible gives a document in which the caller has a part.
@@ -179,7 +179,7 @@ func (d *document) ofKind(kind documentKind) error {
 // no part in the document is told of none.
 func (o *operation) mayFor(d *document, operation command.Operation, at path.Path) error {
 	err := o.may(operation, at)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
+	if err != nil && fault.KindOf(err) == fault.NotFound {
 		err = fault.Denied.New("%s may not %s what document %s names", o.tx.Caller.Principal, operation, d.name).With("document", d.name)
 	}
 	return err

@@ -19,19 +19,28 @@ func Due(r kv.Reader, now int64) (nanos int64, ok bool) {
 	return nextDeadline(r, now, nanos), now > 0
 }
 
-// Expire releases what remains of the holds that have expired. The machine calls
-// it before the commands of every entry, so that none of them meets a hold that
-// still reserves after its time.
-func Expire(tx *command.Tx) {
+// MaxExpired is how many holds expire with an entry of the log, about a second of work.
+const MaxExpired = 10_000
+
+// Expire releases what remains of the holds that have expired, of the first MaxExpired
+// of them. The machine calls it before the commands of every entry, so that none of
+// them meets a hold that still reserves after its time: when all is false there are
+// more, and it serves no commands of callers.
+func Expire(tx *command.Tx) (all bool) {
 	var due []lapse
+	all = true
 	for l := range lapses.All(tx) {
 		if l.nanos > tx.Time {
+			break
+		}
+		if len(due) == MaxExpired {
+			all = false
 			break
 		}
 		due = append(due, l)
 	}
 	if len(due) == 0 {
-		return
+		return all
 	}
 	tx.Caller, tx.Command, tx.RequestID = command.Caller{Principal: command.System}, "ledger.expire", ""
 	b := openBook(tx)
@@ -42,6 +51,7 @@ func Expire(tx *command.Tx) {
 		panic("ledger: what has expired cannot be released: " + err.Error())
 	}
 	b.audit(&auditLine{what: "holds that expired: " + strconv.Itoa(len(due)) + ", the first " + due[0].hold})
+	return all
 }
 
 func (b *book) expire(name string) {

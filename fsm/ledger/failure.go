@@ -30,8 +30,8 @@ func sameStep(was *step, kind string, is identified, before, body string) error 
 }
 
 // failedBefore refuses a step that was refused before for what is kept.
-func failedBefore(r kv.Reader, kind string, is identified, body func() string) error {
-	was, ok := failures.Get(r, kv.StringKey(is.GetId()))
+func failedBefore(tx *command.Tx, kind string, is identified, body func() string) error {
+	was, ok := failures.Get(tx, kv.StringKey(is.GetId()))
 	if !ok {
 		return nil
 	}
@@ -40,6 +40,9 @@ func failedBefore(r kv.Reader, kind string, is identified, body func() string) e
 	}
 	if field := differing(is.ProtoReflect().Descriptor(), was.body, body()); field != "" {
 		return used(field)
+	}
+	if was.by != partyOf(tx, tx.Caller.Principal) && !tx.Caller.Operator {
+		was.refusal.Message = "it was refused when another asked for it"
 	}
 	return keptAs(was.name, was.refusal).With("failed_index", strconv.FormatUint(was.id.Index, 10))
 }
@@ -53,7 +56,7 @@ func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) 
 	if _, kept := failures.Get(tx, kv.StringKey(name)); kept {
 		return refusal
 	}
-	failures.Put(tx.Tx, failure{name: name, kind: kind, body: body, id: tx.NewID(), refusal: bare(refusal)})
+	failures.Put(tx.Tx, failure{name: name, kind: kind, body: body, id: tx.NewID(), refusal: bare(refusal), by: partyOf(tx, tx.Caller.Principal)})
 	return keptAs(name, refusal)
 }
 
@@ -79,7 +82,7 @@ func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fau
 		refusal = keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
 	}
 	return auditRefusal(tx, refusal, &auditLine{
-		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfTransfers(foremost(req.Transfers, refusal)),
+		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfTransfers(foremost(req.Transfers, refusal), refusal),
 	})
 }
 

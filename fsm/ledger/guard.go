@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strings"
 
 	"acquired/fsm/command"
@@ -14,14 +15,34 @@ func checkGuard(g *pb.Guard) error {
 	}
 	switch g := g.Guard.(type) {
 	case *pb.Guard_Document:
-		return in("document", checkID(g.Document.GetDocument()))
+		if err := checkID(g.Document.GetDocument()); err != nil {
+			return in("document", err)
+		}
+		return checkState(g.Document.GetState())
 	case *pb.Guard_Version:
-		return in("account", checkAccounts(g.Version.GetAccount()))
+		if err := checkAccounts(g.Version.GetAccount()); err != nil {
+			return in("account", err)
+		}
+		if g.Version.GetVersion() == 0 {
+			return fault.Invalid.New("version 0: those of accounts begin at 1")
+		}
 	case *pb.Guard_Balance:
 		if err := checkAccounts(g.Balance.GetAccount()); err != nil {
 			return in("account", err)
 		}
 		return checkAmount("at_least", strings.TrimPrefix(g.Balance.GetAtLeast(), "-"))
+	}
+	return nil
+}
+
+// states are those in which a document or hold can be.
+var states = slices.Concat(holdStates[:], []string{
+	spentState, cancelledState, overdueState, paidState, creditedState, voidState, finalState,
+})
+
+func checkState(s string) error {
+	if !slices.Contains(states, s) {
+		return fault.Invalid.New("state %s: it is one of %s", quote(s), strings.Join(states, ", "))
 	}
 	return nil
 }

@@ -197,23 +197,26 @@ func (o *operation) placeHold(s *pb.PlaceHold) (result, error) {
 		return result{}, in("debit", err)
 	}
 	h := &placing{
-		name: s.Id, debit: s.Debit, credit: s.Credit, amount: s.Amount, expires: s.ExpiresUnixNanos, lifetime: s.LifetimeSeconds,
-		description: s.Description,
+		name: s.Id, amount: s.Amount, expires: s.ExpiresUnixNanos, lifetime: s.LifetimeSeconds, description: s.Description,
 	}
+	var err error
 	if s.Delegate != "" {
-		var err error
 		if h.delegate, err = o.entrust(s.Delegate); err != nil {
 			return result{}, in("delegate", err)
 		}
+	}
+	if h.debit, h.credit, err = o.pair(s.Debit, s.Credit, ""); err != nil {
+		return result{}, err
 	}
 	return o.place(h)
 }
 
 // placing is a hold that is to be placed.
 type placing struct {
-	name, debit, credit, amount string
-	expires                     int64
-	lifetime                    uint64
+	name, amount  string
+	debit, credit *page // of one asset
+	expires       int64
+	lifetime      uint64
 	// latest is an expiry that it does not outlive; 0 is none.
 	latest      int64
 	delegate    party
@@ -222,10 +225,7 @@ type placing struct {
 }
 
 func (b *book) place(s *placing) (result, error) {
-	debit, credit, err := b.pair(s.debit, s.credit, "")
-	if err != nil {
-		return result{}, err
-	}
+	debit, credit := s.debit, s.credit
 	amount, err := parseFor(debit, "amount", s.amount)
 	if err != nil {
 		return result{}, err
@@ -236,10 +236,6 @@ func (b *book) place(s *placing) (result, error) {
 	expires, err := expiry(b.tx.Time, s.expires, s.lifetime)
 	if err != nil {
 		return result{}, err
-	}
-	if debit.openHolds >= MaxOpenHolds {
-		return result{}, fault.Exhausted.New("%d open holds reserve of account %s, which is the most", debit.openHolds, debit.path).
-			With("path", string(debit.path))
 	}
 	if s.latest != 0 {
 		expires = min(expires, s.latest)
@@ -275,6 +271,10 @@ func (b *book) reserve(h *hold, debit, credit *page, amount Amount) error {
 	}
 	if err := b.canTake(credit, amount); err != nil {
 		return err
+	}
+	if debit.openHolds >= MaxOpenHolds && h.held.IsZero() {
+		return fault.Exhausted.New("%d open holds reserve of account %s, which is the most", debit.openHolds, debit.path).
+			With("path", string(debit.path))
 	}
 	if !grow(&h.held, amount) {
 		return fault.Exhausted.New("a hold is of at most %s %s: overflow", MaxAmount.Format(debit.section.scale), debit.asset)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 
 	"acquired/fsm/command"
@@ -47,8 +48,16 @@ func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
 	if err := o.close(); err != nil {
 		return nil, err
 	}
-	o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, o.unentered)})
+	if hasMade(req.Steps) {
+		o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, o.unentered)})
+	}
 	return o.res, nil
+}
+
+// hasMade says whether the op is of more than guards. One that is not made nothing, and
+// anybody can send any number of them.
+func hasMade(all []*pb.Step) bool {
+	return slices.ContainsFunc(all, func(s *pb.Step) bool { return s.GetGuard() == nil })
 }
 
 // checkSteps refuses what is wrong in any state.

@@ -28,10 +28,10 @@ func partyOf(r kv.Reader, p path.Path) party {
 	return named
 }
 
-// is says whether the caller is who was named, and not another who was given the
-// name since.
+// is says whether the caller is who was named, under whatever name it goes now, and not
+// another who was given the name since.
 func (p party) is(r kv.Reader, caller *command.Caller) bool {
-	return p.born != 0 && p == partyOf(r, caller.Principal)
+	return p.born != 0 && p.born == partyOf(r, caller.Principal).born
 }
 
 func appendParty(b []byte, p party) []byte { return kv.AppendUint(kv.AppendString(b, p.path), p.born) }

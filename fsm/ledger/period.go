@@ -60,6 +60,11 @@ const (
 	MaxPeriods = 10_000
 )
 
+// describePeriod says what a line of the audit log does, whatever the name.
+func describePeriod(name string, until int64) string {
+	return "close the time up to " + instant(until) + ", the period " + quote(name)
+}
+
 func closePeriod(tx *command.Tx, req *pb.ClosePeriodRequest) (*pb.ClosePeriodResponse, error) {
 	switch until := closedUntil(tx); {
 	case req.UntilUnixNanos <= until:
@@ -75,6 +80,6 @@ func closePeriod(tx *command.Tx, req *pb.ClosePeriodRequest) (*pb.ClosePeriodRes
 		return nil, fault.Exhausted.New("%d periods are closed, which is the most", count)
 	}
 	periods.Put(tx.Tx, period{until: req.UntilUnixNanos, name: req.Name, index: tx.Index, time: tx.Time, principal: tx.Caller.Principal})
-	auditOne(tx, &auditLine{what: "close the period " + quote(req.Name)})
+	auditOne(tx, &auditLine{what: describePeriod(req.Name, req.UntilUnixNanos)})
 	return &pb.ClosePeriodResponse{Index: tx.Index}, nil
 }

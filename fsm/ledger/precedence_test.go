@@ -177,7 +177,7 @@ func TestPrecedenceOfCashing(t *testing.T) {
 		{fault.Conflict, "has another hash", func(_ *estate, s *pb.CashCheque) { s.Hash = strings.Repeat("0", 64) }, nil},
 		{fault.Conflict, `is for "job 1"`, func(_ *estate, s *pb.CashCheque) { s.Resource = "job 2" }, nil},
 		{fault.Conflict, "is cancelled", func(e *estate, s *pb.CashCheque) { e.must(e.alice, cancelling(e.id(), s.Cheque)) }, nil},
-		{fault.Conflict, "who wrote it, may not Spend", func(e *estate, _ *pb.CashCheque) { e.Remove("/user/alice") }, nil},
+		{fault.Conflict, "who wrote it, has gone", func(e *estate, _ *pb.CashCheque) { e.Remove("/user/alice") }, nil},
 		{fault.Insufficient, "CREDIT are left", func(_ *estate, s *pb.CashCheque) { s.Amount = "51" }, nil},
 		{fault.Insufficient, "has not", func(e *estate, _ *pb.CashCheque) { e.drain("10") }, nil},
 		{fault.Insufficient, "below its ceiling", func(e *estate, _ *pb.CashCheque) { setCeiling(e, payee, "4") }, nil},

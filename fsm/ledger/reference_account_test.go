@@ -45,6 +45,11 @@ func (l *plainLedger) openAccount(req *pb.OpenAccountRequest) *plainFault {
 		holdOverdraft: req.HoldOverdraft, metadata: make(map[string]string), opened: l.now,
 		plainCounters: newPlainCounters(), version: 1,
 	}
+	for _, before := range l.accounts {
+		if before.path == path {
+			a.version = max(a.version, before.version+1)
+		}
+	}
 	if a.kind == "" {
 		a.kind = "normal"
 	}

@@ -142,8 +142,8 @@ func (a *artist) guard() *pb.Guard {
 		if a.sometimes(2, "a hold") {
 			id = a.hold(a.canExtend)
 		}
-		state, _ := a.stateOf(id)
-		if a.sometimes(4, "another state") {
+		state, there := a.stateOf(id)
+		if !there || a.sometimes(4, "another state") {
 			state = one(a, "state", "open", "captured", "spent", "paid", "final", "overdue", "x")
 		}
 		return &pb.Guard{Guard: &pb.Guard_Document{Document: &pb.DocumentGuard{Document: id, State: state}}}

@@ -12,6 +12,7 @@ import (
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 )
 
@@ -307,7 +308,7 @@ func (r *referenceRun) end(t *rapid.T) {
 		return
 	}
 	engine.Commit([]kv.Write{altered})
-	at.View = kv.Open(engine, &ledger.Schema).View()
+	at.View = kv.Open(engine, &ledger.Schema, &tree.Schema).View()
 	defer at.View.Close()
 	res, err := ledger.Verify(&at, func(*pb.VerifyResponse) error { return nil })
 	if err != nil || len(res.Findings) == 0 {

@@ -282,7 +282,7 @@ func (r *referenceRun) try(s *sending, result fsm.Result) *plainFault {
 	} else {
 		r.plain.refusals = next.refusals
 	}
-	if f != nil || changes(result.Response) {
+	if f != nil || changes(s.request, result.Response) {
 		r.noteAudit(s.command, result, first)
 	}
 	if (f == nil) != (result.Err == nil) {
@@ -300,12 +300,17 @@ func (r *referenceRun) try(s *sending, result fsm.Result) *plainFault {
 
 // changes says whether what was answered so changed anything, or was refused in
 // part.
-func changes(answer proto.Message) bool {
+func changes(request, answer proto.Message) bool {
 	switch answer := answer.(type) {
 	case *pb.TransferResponse:
 		return answer.Created > 0 || len(answer.Failed) > 0
 	case *pb.OpResponse:
-		return slices.ContainsFunc(answer.Results, func(s *pb.StepResult) bool { return !s.Existing && s.Index != 0 })
+		for i, step := range request.(*pb.OpRequest).Steps {
+			if made := answer.Results[i]; !made.Existing && made.Index != 0 && step.GetGuard() == nil {
+				return true
+			}
+		}
+		return false
 	}
 	return true
 }

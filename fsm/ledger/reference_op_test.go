@@ -210,12 +210,17 @@ func malformedStep(s *pb.Step) bool {
 	return malformedDocumentStep(s)
 }
 
+// plainStates are those of documents and holds.
+var plainStates = strings.Fields("open captured released expired spent cancelled overdue paid credited void final")
+
 func malformedGuard(g *pb.Guard) bool {
 	switch g := g.Guard.(type) {
 	case *pb.Guard_Balance:
 		return !isAccount(g.Balance.Account) || !isAmount(strings.TrimPrefix(g.Balance.AtLeast, "-"))
 	case *pb.Guard_Version:
-		return !isAccount(g.Version.Account)
+		return !isAccount(g.Version.Account) || g.Version.Version == 0
+	case *pb.Guard_Document:
+		return !slices.Contains(plainStates, g.Document.State)
 	case nil:
 		return true
 	}
@@ -300,7 +305,7 @@ func (r *plainRun) concerns(s *pb.Step) bool {
 		return r.spendNear(s.PayInvoice.Debit)
 	case *pb.Step_Refund:
 		if !slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == s.Refund.Of }) {
-			return r.concernsMaking(s.Refund.Of)
+			return r.concernsMaking(s.Refund.Of, "transfer", "capture", "cash_cheque")
 		}
 		return slices.ContainsFunc(r.entries, func(e plainEntry) bool { return e.id == s.Refund.Of && r.hasPart(e.debit, e.credit) })
 	}
@@ -312,25 +317,24 @@ func (r *plainRun) concerns(s *pb.Step) bool {
 		}
 		id := step.ProtoReflect().Get(f).String()
 		_, there := r.documents[id]
+		makers := []string{"write_cheque", "issue_invoice"}
 		if field == "hold" {
 			_, there = r.holds[id]
+			makers = []string{"hold", "cash_cheque"}
 		}
-		if !there && r.concernsMaking(id) || there && r.knows(id) {
+		if !there && r.concernsMaking(id, makers...) || there && r.knows(id) {
 			return true
 		}
 	}
 	return false
 }
 
-// concernsMaking is concerns for what is not there, but is made by a step of the op.
-func (r *plainRun) concernsMaking(id string) bool {
+// concernsMaking is concerns for what is not there, but is made by a step of the op, of
+// one of the kinds.
+func (r *plainRun) concernsMaking(id string, makers ...string) bool {
 	return slices.ContainsFunc(r.request, func(s *pb.Step) bool {
 		_, made := stepOf(s)
-		switch kindOf(s) {
-		case "transfer", "hold", "write_cheque", "issue_invoice":
-			return made == id && r.concerns(s)
-		}
-		return false
+		return made == id && slices.Contains(makers, kindOf(s)) && r.concerns(s)
 	})
 }
 

@@ -416,7 +416,7 @@ var conflictResults = []reached{
 	byOpAs("conflict", "the resource is not that of the cheque", func(e *estate) (*fsmtest.Client, []*pb.Step) {
 		return e.bob, []*pb.Step{e.write().cash(func(s *pb.CashCheque) { s.Resource = "job 2" })}
 	}),
-	byOpAs("conflict", "a cheque bounces: who wrote it may not Spend any more", func(e *estate) (*fsmtest.Client, []*pb.Step) {
+	byOpAs("conflict", "a cheque bounces: who wrote it may not Spend any more, has gone or has another name", func(e *estate) (*fsmtest.Client, []*pb.Step) {
 		c := e.write()
 		e.Remove("/user/alice")
 		return e.bob, []*pb.Step{c.cash()}

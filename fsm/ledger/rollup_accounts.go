@@ -72,7 +72,7 @@ type below struct {
 
 // each calls do for every account, until it gives an error.
 func (b *below) each(do func(*account) error) error {
-	for n := range tree.Subtree(b.v, b.under, "") {
+	for n := range tree.SubtreeBut(b.v, b.under, "", acl.BarrenFor(b.v, command.View)) {
 		if err := b.look(); err != nil {
 			return err
 		}

@@ -39,8 +39,9 @@ func mayOpenAccount(r kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, er
 }
 
 // mayTransfer: whoever may spend from every account that pays. Those that are paid
-// the caller must be able to View, which the body asks.
-func mayTransfer(_ kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
+// the caller must be able to View, which the body asks. Of a payer that has gone since a
+// transfer was made the nearest name that is left decides, so that it is answered again.
+func mayTransfer(r kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 	if err := checkCount(len(req.Transfers), "transfers"); err != nil {
 		return nil, err
 	}
@@ -50,20 +51,30 @@ func mayTransfer(_ kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 	}
 	var all []command.Need
 	asked := make(map[string]struct{})
-	spend := func(account string) {
+	spend := func(id, account string) {
 		if _, ok := asked[account]; ok {
 			return
 		}
 		asked[account] = struct{}{}
-		all = append(all, command.Need{Operation: command.Spend, Path: names[account]})
+		need := command.Need{Operation: command.Spend, Path: names[account]}
+		if tree.Find(r, need.Path) == nil && isMade(r, id) {
+			need.Path, need.For = tree.Nearest(r, need.Path).Path, need.Path
+		}
+		all = append(all, need)
 	}
 	for _, t := range req.Transfers {
-		spend(t.Debit)
+		spend(t.Id, t.Debit)
 		for _, account := range t.ThenDebit {
-			spend(account)
+			spend(t.Id, account)
 		}
 	}
 	return all, nil
+}
+
+// isMade says whether a step stands under the id.
+func isMade(r kv.Reader, id string) bool {
+	_, ok := steps.Get(r, kv.StringKey(id))
+	return ok
 }
 
 // mayOp: everybody may try. What a step needs depends on what those before it made,

@@ -192,14 +192,10 @@ func (s *statementPage) open(from *statementCursor) error {
 	for i := range s.accounts {
 		s.sum.add(postedBefore(s.v, s.accounts[i].id, at))
 	}
-	if from != nil && from.balance != "" && from.balance != s.balanceInMinor() {
+	if from != nil && from.sum != nil && *from.sum != s.sum {
 		return fault.Conflict.New("what is before this page has changed since the page before was read: begin the statement again")
 	}
 	return nil
-}
-
-func (s *statementPage) balanceInMinor() string {
-	return s.sum.balance().Format(0)
 }
 
 func (s *statementPage) balance() string {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,8 +11,10 @@ import (
 )
 
 // A cursor is the id of the entry that was looked at last: "INDEX.COUNTER". That of
-// a statement by effective time, or of a subtree, is "AT.INDEX.COUNTER.SIDE.BALANCE":
-// the place of the last line, and the balance behind it, in the smallest unit.
+// a statement by effective time, or of a subtree, is
+// "AT.INDEX.COUNTER.SIDE.DEBITS.CREDITS": the place of the last line, and what was
+// posted until behind it, in the smallest unit. Both sums tell what was back-dated
+// since; a balance would not, when it comes to nothing.
 
 func formatCursor(id command.ID) string { return fmt.Sprintf("%d.%d", id.Index, id.Counter) }
 
@@ -29,8 +32,8 @@ func parseCursor(s string) (id command.ID, err error) {
 // statementCursor is where a page goes on: before a place, in the order of time.
 type statementCursor struct {
 	place
-	// balance is empty in a cursor that does not say it.
-	balance string
+	// sum is nil in a cursor that does not say it.
+	sum *posted
 }
 
 func isPlainStatement(req *pb.StatementRequest) bool { return !req.Effective && !req.Subtree }
@@ -63,29 +66,29 @@ func parseStatementCursor(req *pb.StatementRequest) (*statementCursor, error) {
 	return c, nil
 }
 
-// maxLongCursor is in bytes: three numbers of 64 bits, a side and a balance.
-const maxLongCursor = 128
+// maxLongCursor is in bytes: three numbers, a side and two sums.
+const maxLongCursor = 160
 
 func parseLongCursor(s string) (statementCursor, error) {
-	parts := strings.SplitN(s, ".", 5)
-	if len(s) > maxLongCursor || len(parts) != 5 {
+	parts := strings.SplitN(s, ".", 6)
+	if len(s) > maxLongCursor || len(parts) != 6 {
 		return statementCursor{}, noCursor(s)
 	}
 	at, err1 := strconv.ParseInt(parts[0], 10, 64)
 	id, err2 := parseCursor(parts[1] + "." + parts[2])
 	on, err3 := strconv.ParseUint(parts[3], 10, 8)
-	amount, err4 := parseUpTo(maxTotal, strings.TrimPrefix(parts[4], "-"), 0)
-	c := statementCursor{place{at, id, side(on)}, parts[4]}
-	balance := Signed{Negative: parts[4][:min(1, len(parts[4]))] == "-", Amount: amount}
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || at < 0 || c.side > paid ||
-		id == (command.ID{}) || formatLongCursor(c.place, balance.Format(0)) != s {
+	debits, err4 := parseUpTo(maxTotal, parts[4], 0)
+	credits, err5 := parseUpTo(maxTotal, parts[5], 0)
+	c := statementCursor{place{at, id, side(on)}, &posted{debits, credits}}
+	if errors.Join(err1, err2, err3, err4, err5) != nil || at < 0 || c.side > paid ||
+		id == (command.ID{}) || formatLongCursor(c.place, c.sum) != s {
 		return statementCursor{}, noCursor(s)
 	}
 	return c, nil
 }
 
-func formatLongCursor(p place, balance string) string {
-	return fmt.Sprintf("%d.%s.%d.%s", p.at, formatCursor(p.id), p.side, balance)
+func formatLongCursor(p place, sum *posted) string {
+	return fmt.Sprintf("%d.%s.%d.%s.%s", p.at, formatCursor(p.id), p.side, sum.debits.Format(0), sum.credits.Format(0))
 }
 
 // cursorBehind gives the cursor for a page that goes on behind the place.
@@ -93,5 +96,5 @@ func (s *statementPage) cursorBehind(last place) string {
 	if isPlainStatement(s.req) {
 		return formatCursor(last.id)
 	}
-	return formatLongCursor(last, s.balanceInMinor())
+	return formatLongCursor(last, &s.sum)
 }

@@ -168,9 +168,10 @@ func TestStatementCursors(t *testing.T) {
 	effective := cursorOf(&pb.StatementRequest{Path: "/account/a", Effective: true})
 	below := cursorOf(&pb.StatementRequest{Path: "/account", Subtree: true, Asset: "USD"})
 	for _, cursor := range []string{
-		"x", "1", "1.2.3", "1.2.3.0", plain + ".0.0.0.0", effective + "0.1", effective + ".0", "0" + effective, "-" + effective,
-		below + "-", "1.0.0.0.0", "1.11.1.2.0", "1.11.1.0.-0", "1.11.1.0.01", "1.11.1.0.1.5", "1.11.1.0.", "1.11.1.-1.0",
-		"9223372036854775808.1.1.0.0", "1.11.1.0." + strings.Repeat("9", 100), "1.11.1.0.170141183460469231731687303715884105728",
+		"x", "1", "1.2.3", "1.2.3.0", plain + ".0.0.0", plain + ".0.0.0.0.0", effective + "0.1", effective + ".0", "0" + effective, "-" + effective,
+		below + "-", "1.0.0.0.0.0", "1.11.1.2.0.0", "1.11.1.0.-0.0", "1.11.1.0.0.-0", "1.11.1.0.01.0", "1.11.1.0.0.01", "1.11.1.0.1.0.5",
+		"1.11.1.0.1", "1.11.1.0.1.", "1.11.1.0..1", "1.11.1.-1.0.0", "9223372036854775808.1.1.0.0.0", "1.11.1.0.0." + strings.Repeat("9", 160),
+		"1.11.1.0.0.170141183460469231731687303715884105728", "1.11.1.0.170141183460469231731687303715884105728.0",
 	} {
 		for _, req := range []*pb.StatementRequest{
 			{Path: "/account/a", Effective: true}, {Path: "/account", Subtree: true, Asset: "USD"},
@@ -249,6 +250,30 @@ func TestStatementPagesThatDoNotFit(t *testing.T) {
 		backdate(m, "before", "/account/a", "/account/b", "8", first)
 		_, err = ask(page.Cursor)
 		wantKindOf(t, "the next page, with more before it", err, fault.Conflict)
+	}
+}
+
+// TestStatementPagesMissNothing: what was back-dated to before a page is seen, though it
+// comes to nothing.
+func TestStatementPagesMissNothing(t *testing.T) {
+	t.Parallel()
+	for _, req := range []*pb.StatementRequest{
+		{Path: "/account/a", Effective: true, Limit: 2},
+		{Path: "/account", Subtree: true, Asset: "USD", Effective: true, Limit: 3},
+	} {
+		m := newBooks(t)
+		first := m.Position().Time
+		pay(m, "1", "/account/a", "/account/b", "1")
+		pay(m, "2", "/account/a", "/account/b", "2")
+		page, err := fsmtest.Ask(m.Operator, ledger.Statement, req)
+		if err != nil || page.Cursor == "" {
+			t.Fatalf("%v: %v, %v", req, page, err)
+		}
+		backdate(m, "there", "/account/a", "/account/b", "7", first)
+		backdate(m, "back", "/account/b", "/account/a", "7", first)
+		req.Cursor = page.Cursor
+		_, err = fsmtest.Ask(m.Operator, ledger.Statement, req)
+		wantKindOf(t, fmt.Sprint("the next page of ", req), err, fault.Conflict)
 	}
 }
 

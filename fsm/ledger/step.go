@@ -53,16 +53,19 @@ type failure struct {
 	name, kind, body string
 	id               command.ID
 	refusal          *fault.Fault
+	// by is who was refused: the words are for it alone, as others may not know all
+	// that they say.
+	by party
 }
 
 var failures = kv.NewTable(&Schema, "ledger/failure", kv.Codec[failure]{
 	Append: func(b []byte, f failure) []byte {
 		b = kv.AppendString(kv.AppendString(kv.AppendString(b, f.name), f.kind), f.body)
-		return command.AppendFault(command.AppendID(b, f.id), f.refusal)
+		return appendParty(command.AppendFault(command.AppendID(b, f.id), f.refusal), f.by)
 	},
 	Decode: func(b []byte) (failure, error) {
 		d := kv.NewDecoder(b)
-		f := failure{name: d.String(), kind: d.String(), body: d.String(), id: command.DecodeID(&d), refusal: command.DecodeFault(&d)}
+		f := failure{name: d.String(), kind: d.String(), body: d.String(), id: command.DecodeID(&d), refusal: command.DecodeFault(&d), by: decodeParty(&d)}
 		return f, d.Err()
 	},
 }, func(f failure) kv.StringKey { return kv.StringKey(f.name) }, kv.Bookkeeping)
@@ -195,14 +198,4 @@ func inID(c byte) bool {
 		return true
 	}
 	return false
-}
-
-// textsOf gives the texts of a message that are no list.
-func textsOf(m protoreflect.Message) (all []string) {
-	for _, f := range ordered[m.Descriptor()] {
-		if f.Kind() == protoreflect.StringKind && !f.IsList() {
-			all = append(all, m.Get(f).String())
-		}
-	}
-	return all
 }

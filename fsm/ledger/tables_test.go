@@ -46,7 +46,7 @@ func TestRecordsComeBack(t *testing.T) {
 	comesBack(t, particulars{account: id(1), metadata: []metadatum{{"a", "x"}, {"b", "y"}}}, appendParticulars, decodeParticulars)
 	comesBack(t, auditLine{
 		id: id(1), time: -3, principal: "/user/a", actors: []path.Path{"/user/b", "/user/c"}, request: "r", command: "ledger.op", what: "w",
-		kind: "denied", message: "m", accounts: []path.Path{"/account/a"}, entries: 5, digest: "d", hash: "h", details: "e",
+		kind: "denied", message: "m", accounts: []path.Path{"/account/a"}, entries: 5, digest: "d", hash: "h", details: "e", born: 7,
 	}, appendAudit, decodeAudit)
 	both := posted{amount(1), amount(3)}
 	comesBack(t, backdatedSum{sumKey{id(1), 3, 5}, both}, appendSum, decodeSum)

@@ -41,7 +41,7 @@ func (l *transfers) auditList() {
 	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list)}
 	if len(l.refused) > 0 {
 		line.what += fmt.Sprintf(", refused: %d, the first %s (%s)", len(l.refused), l.failed()[0].Id, l.refused[0].Kind)
-		line.accounts = accountsOfTransfers(l.failed())
+		line.accounts = accountsOfTransfers(l.failed(), l.refused[0])
 	}
 	switch {
 	case l.res.Created > 0:
@@ -301,12 +301,6 @@ func (b *book) plainBody(was *step, is *pb.Transfer) string {
 	}
 	if is.Asset == debit.asset {
 		t.Asset = is.Asset
-	}
-	if p, err := accountPath(is.Debit); err == nil && p == debit.path {
-		t.Debit = is.Debit
-	}
-	if p, err := accountPath(is.Credit); err == nil && p == credit.path {
-		t.Credit = is.Credit
 	}
 	if amount, err := ParseAmount(is.Amount, scale); err == nil && amount == e.amount {
 		t.Amount = is.Amount

@@ -42,6 +42,7 @@ func Verify(v *command.Reading, progress func(*pb.VerifyResponse) error) (res *p
 		v: v, progress: progress, res: &pb.VerifyResponse{Index: v.Index}, sum: sha256.New(),
 		tallies: make(map[command.ID]*tally), holds: make(map[string]*holdTally), sums: make(map[string]*assetTally),
 		changed:   make(map[path.Path]uint64),
+		created:   make(map[string]bool),
 		documents: newDocumentTallies(),
 	}
 	defer func() {
@@ -78,6 +79,8 @@ type verifier struct {
 	// changed counts the commands that changed an account by its path, met are the
 	// accounts of the command that is being read.
 	changed map[path.Path]uint64
+	// created are the assets that were created, in the words of the audit log.
+	created map[string]bool
 	met     []*tally
 	// goneAccounts counts those that came to their end, touched are those that may
 	// have at the index.
@@ -90,6 +93,8 @@ type verifier struct {
 	// holds are those that are not at their end.
 	holds       map[string]*holdTally
 	closedHolds uint64
+	// expired counts those that expired with the newest entry of the log.
+	expired int
 
 	documents documentTallies
 
@@ -101,10 +106,12 @@ type verifier struct {
 
 	// backdated counts the entries with an effective time of their own, periods are
 	// those that were not closed yet where the journal is read, until is the end of the
-	// newest that was.
-	backdated uint64
-	periods   []period
-	until     int64
+	// newest that was. Of all periods, so many are closed where the audit log is read.
+	backdated     uint64
+	periods       []period
+	until         int64
+	allPeriods    []period
+	periodsClosed int
 
 	// What was read of the command that is being read.
 	made  uint32
@@ -119,8 +126,7 @@ func (c *verifier) find(format string, args ...any) {
 	if len(c.res.Findings) == MaxFindings {
 		return
 	}
-	text := fmt.Sprintf(format, args...)
-	c.res.Findings = append(c.res.Findings, text[:min(len(text), maxFinding)])
+	c.res.Findings = append(c.res.Findings, clip(fmt.Sprintf(format, args...), maxFinding))
 }
 
 // proceed counts a record that was read.
@@ -135,6 +141,7 @@ func (c *verifier) proceed() error {
 func (c *verifier) readJournal() error {
 	c.periods = slices.Collect(periods.All(c.v))
 	slices.Reverse(c.periods) // in the order in which they were closed
+	c.allPeriods = c.periods
 	next, stop := iter.Pull(audits.All(c.v))
 	defer stop()
 	line, more := next()
@@ -168,6 +175,9 @@ func (c *verifier) readJournal() error {
 	if c.made > 0 {
 		c.find("journal: the last %d entries have no audit line", c.made)
 	}
+	if c.periodsClosed < len(c.allPeriods) {
+		c.find("periods: %d are closed, the audit log has lines of %d", len(c.allPeriods), c.periodsClosed)
+	}
 	c.res.Head = hex.EncodeToString([]byte(c.head))
 	if head, _ := auditHeads.Get(c.v, theAuditHead); head.hash != c.head || head.lines != c.res.Lines {
 		c.find("audit: the chain ends with %x after %d lines, its head says %x after %d", c.head, c.res.Lines, head.hash, head.lines)
@@ -199,6 +209,7 @@ func (c *verifier) endCommand(l *auditLine) {
 	c.time, c.head, c.made = max(c.time, l.time), l.hash, 0
 	c.sum.Reset()
 	c.endChanges(l)
+	c.endPeriod(l)
 }
 
 // readEntry works an entry into what it makes.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"acquired/fsm/command"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 )
 
 // tally is an account as the entries make it.
@@ -33,7 +34,6 @@ func (c *verifier) tallyOf(id command.ID) *tally {
 			}
 		}
 		t = &tally{id: id, path: a.path, asset: a.asset, gone: !live, last: a.counters}
-		t.day = a.day
 		c.tallies[id] = t
 	}
 	if t.gone {
@@ -102,6 +102,9 @@ func (c *verifier) readAccounts() error {
 		if t.reserved.debits != a.debitsPending || t.reserved.credits != a.creditsPending {
 			c.find("account %s: open holds reserve %s of it and %s for it, it says %s and %s", a.path, t.reserved.debits.Format(scale),
 				t.reserved.credits.Format(scale), a.debitsPending.Format(scale), a.creditsPending.Format(scale))
+		}
+		if n := tree.Find(c.v, a.path); n == nil || n.Kind != tree.Account {
+			c.find("account %s: the tree has no account there", a.path)
 		}
 		c.readLimits(&a, scale)
 		c.readDay(&a, t, scale)
@@ -180,6 +183,9 @@ func (c *verifier) readAssets() error {
 		c.res.Assets++
 		s := c.sumOf(a.code)
 		delete(c.sums, a.code)
+		if what := describeAsset(a.code, uint32(a.scale)); !c.created[what] {
+			c.find("asset %s: the audit log has no line that says %q", a.code, what)
+		}
 		if s.full || s.counters != a.totals {
 			c.find("asset %s: its accounts have %s together, it says %s", a.code, s.counters.text(a.scale), a.totals.text(a.scale))
 		}

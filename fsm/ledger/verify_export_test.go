@@ -4,6 +4,7 @@ import (
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/fsm/tree"
 	"acquired/proto/fault"
 )
 
@@ -21,7 +22,8 @@ type Damage struct {
 func Damages() []Damage {
 	var all []Damage
 	for _, some := range [][]Damage{
-		entryDamages(), accountDamages(), assetDamages(), holdDamages(), stepDamages(), backdatedDamages(), documentDamages(), auditDamages(), indexDamages(),
+		entryDamages(), accountDamages(), assetDamages(), holdDamages(), stepDamages(), backdatedDamages(), periodDamages(), documentDamages(), auditDamages(),
+		indexDamages(),
 	} {
 		all = append(all, some...)
 	}
@@ -134,7 +136,7 @@ func accountDamages() []Damage {
 			Want: []string{"account /account/b: its entries spend 58.00 on day", "it says 58.01"}},
 		{Name: "the day of spending", Do: ofAccount("/account/b", func(a *account) { a.day++ }), Want: []string{"account /account/b: its day is"}},
 		{Name: "the version of an account", Do: ofAccount("/account/unused", func(a *account) { a.version++ }),
-			Want: []string{"account /account/unused: 3 commands changed it, its version is 4"}},
+			Want: []string{"account /account/unused: 3 commands changed it from version 0 on, its version is 4"}},
 		{Name: "an overdraft below use", Do: ofAccount("/account/bank", func(a *account) { a.unlimited = false }),
 			Want: []string{"account /account/bank uses"}},
 		{Name: "a ceiling below the balance", Do: ofAccount("/account/b", func(a *account) { a.hasCeiling = true }),
@@ -190,6 +192,15 @@ func holdDamages() []Damage {
 			Want: []string{`hold "hold4": nothing makes it lapse`, `hold "hold4": it is to lapse at`}},
 		{Name: "a hold that did not expire", Do: ofHold("hold4", func(h *hold) { h.expires = h.placed + 1 }), Want: []string{`hold "hold4": it expired at`}},
 		{Name: "a lapse of no hold", Do: func(tx *kv.Tx) { lapses.Put(tx, lapse{1, "hold9"}) }, Want: []string{`hold "hold9": it is to lapse at 1`}},
+		{Name: "the asset of a hold", Do: ofHold("hold4", func(h *hold) { h.asset = "BIG" }),
+			Want: []string{`hold "hold4": it is of {Asset:BIG `, `which placed it, of {Asset:USD `}},
+		{Name: "the document of a hold", Do: ofHold("hold4", func(h *hold) { h.document = "cheque1" }),
+			Want: []string{`hold "hold4": it is of {Asset:USD `, ` Document:cheque1 `, ` Document: `}},
+		{Name: "the time of a hold", Do: ofHold("hold4", func(h *hold) { h.placed = 5 }),
+			Want: []string{`hold "hold4": it is of {Asset:USD Placed:1970-01-01T00:00:00.000000005Z `}},
+		{Name: "the description of a hold", Do: ofHold("hold4", func(h *hold) { h.description = "more" }),
+			Want: []string{` Description:"more"}, entry `, ` Description:""}`}},
+		{Name: "the origin of a hold that is closed", Do: ofHold("hold2", func(h *hold) { h.placed++ }), Want: []string{`hold "hold2": it is of {`}},
 		{Name: "a payout that is not of the hold", Do: func(tx *kv.Tx) {
 			e := entryOf(tx, "c1", 1)
 			e.hold = ""
@@ -254,6 +265,29 @@ func backdatedDamages() []Damage {
 			backdatedEntries.Put(tx, backdated{key: backdatedKey{7, command.ID{Index: 7777}}})
 		}, Want: []string{"entry 7777.0 is among those with an effective time, and is not there"}},
 	)
+}
+
+func periodDamages() []Damage {
+	ofPeriod := func(change func(*period)) func(*kv.Tx) {
+		return func(tx *kv.Tx) {
+			p, _ := first(periods.All(tx))
+			periods.Delete(tx, periodKey(p.until))
+			change(&p)
+			periods.Put(tx, p)
+		}
+	}
+	return []Damage{
+		{Name: "a period that is gone", Do: func(tx *kv.Tx) {
+			p, _ := first(periods.All(tx))
+			periods.Delete(tx, periodKey(p.until))
+		}, Want: []string{`no such period is closed: close the time up to 20`, `the period "first"`}},
+		{Name: "a period that ends before", Do: ofPeriod(func(p *period) { p.until -= 300 }),
+			Want: []string{"000500Z, the period \"first\", what was closed at index", "000200Z, the period \"first\""}},
+		{Name: "the name of a period", Do: ofPeriod(func(p *period) { p.name = "other" }), Want: []string{`the period "first", what was closed`, `the period "other"`}},
+		{Name: "the index of a period", Do: ofPeriod(func(p *period) { p.index++ }), Want: []string{`the period "first", what was closed at index`}},
+		{Name: "a period too many", Do: func(tx *kv.Tx) { periods.Put(tx, period{until: 7, name: "more"}) },
+			Want: []string{"periods: 2 are closed, the audit log has lines of 1"}},
+	}
 }
 
 func documentDamages() []Damage {
@@ -405,7 +439,7 @@ func indexDamages() []Damage {
 
 // DropSteps takes all steps away.
 func DropSteps(engine kv.Engine) {
-	tx := kv.Open(engine, &Schema).Begin()
+	tx := kv.Open(engine, &Schema, &tree.Schema).Begin()
 	for s := range steps.All(tx) {
 		steps.Delete(tx, kv.StringKey(s.name))
 	}

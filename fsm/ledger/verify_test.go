@@ -14,6 +14,7 @@ import (
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/kv"
 	"acquired/fsm/ledger"
+	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 )
 
@@ -177,6 +178,52 @@ func TestVerifyOfVersions(t *testing.T) {
 	}
 }
 
+// TestVerifyOfDays: what an account spends is of the day on which a command changed it
+// last, and counts to MaxAmount and not further.
+func TestVerifyOfDays(t *testing.T) {
+	t.Parallel()
+	const big, other = "/account/big", "/account/other"
+	most := ledger.MaxAmount.Format(0)
+	hold := func(id, amount string) *pb.Step {
+		return holding(&pb.PlaceHold{Id: id, Debit: big, Credit: other, Amount: amount, LifetimeSeconds: 90 * 24 * 3600})
+	}
+	release := func(id, hold, amount string) *pb.Step {
+		return releasing(&pb.ReleaseHold{Id: id, Hold: hold, Amount: amount})
+	}
+	fill := []*pb.Step{hold("full", most), release("free", "full", "")}
+	for name, ops := range map[string][][]*pb.Step{
+		"a full day":                      {fill, {hold("h", most), release("r", "h", "")}},
+		"a full day, one hold more":       {fill, {hold("h1", "9")}, {hold("h2", "4"), release("r", "h1", "4")}},
+		"a full day, one hold for others": {fill, {hold("h1", "9")}, {hold("h2", "9"), release("r", "h1", "")}},
+		"a full day, and a payment":       {fill, {transferring(of("p", big, other, "5"))}, {transferring(of("q", big, other, "0"))}},
+		"paid on another day":             {{transferring(of("p", big, other, "5"))}, nil, {transferring(of("q", other, big, "2"))}},
+		"nothing on another day":          {{transferring(of("p", big, other, "5"))}, nil, {transferring(of("q", big, other, "0"))}},
+		"placed and released on another":  {{hold("h", "5")}, nil, {hold("i", "3"), release("r", "i", "")}},
+		"released on another":             {{hold("h", "5")}, nil, {release("r", "h", "2")}},
+		"back on another":                 {{transferring(of("p", big, other, "5"))}, nil, {refunding(&pb.Refund{Id: "r", Of: "p", Amount: "5"})}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newBooks(t)
+			fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: big, Asset: "BIG", Overdraft: ledger.Unlimited, HoldOverdraft: true})
+			open(m, other, "BIG", "", "")
+			for _, steps := range ops {
+				if steps == nil {
+					m.Wait(24 * 3600 * 1e9)
+					continue
+				}
+				mustOp(m, steps...)
+				wantSound(t, m)
+			}
+			fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: big, DailyLimit: ptr("7")})
+			wantSound(t, m)
+			m.Wait(24 * 3600 * 1e9)
+			fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: big, DailyLimit: ptr("8")})
+			wantSound(t, m)
+		})
+	}
+}
+
 func TestVerifyEndsWhenItIsTold(t *testing.T) {
 	t.Parallel()
 	m := newBooks(t)
@@ -318,7 +365,7 @@ func copyOf(m *fsmtest.Machine) (engine *kv.Memory, at command.Reading) {
 		var writes []kv.Write
 		for key, value := range v.Dump() {
 			inMemory := bytes.HasPrefix(key, []byte("ledger/account_by_path\x00"))
-			if bytes.HasPrefix(key, []byte("ledger/")) && !inMemory {
+			if (bytes.HasPrefix(key, []byte("ledger/")) || bytes.HasPrefix(key, []byte("tree/node\x00"))) && !inMemory {
 				writes = append(writes, kv.Write{Key: bytes.Clone(key), Value: bytes.Clone(value)})
 			}
 		}
@@ -331,7 +378,7 @@ func copyOf(m *fsmtest.Machine) (engine *kv.Memory, at command.Reading) {
 // verifyCopy verifies what the engine holds.
 func verifyCopy(t *testing.T, engine *kv.Memory, at command.Reading) []string {
 	t.Helper()
-	at.View = kv.Open(engine, &ledger.Schema).View()
+	at.View = kv.Open(engine, &ledger.Schema, &tree.Schema).View()
 	defer at.View.Close()
 	res, err := ledger.Verify(&at, func(*pb.VerifyResponse) error { return nil })
 	if err != nil {
@@ -363,7 +410,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 
 func doDamage(engine *kv.Memory, damage *ledger.Damage) {
 	if damage.Do != nil {
-		tx := kv.Open(engine, &ledger.Schema).Begin()
+		tx := kv.Open(engine, &ledger.Schema, &tree.Schema).Begin()
 		damage.Do(tx)
 		tx.Commit()
 	}

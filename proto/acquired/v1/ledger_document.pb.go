@@ -246,7 +246,9 @@ type HoldsRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Account string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Those that are closed as well.
-	Closed bool   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	Closed bool `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Where to go on: the cursor of an earlier answer. A hold that is closed meanwhile
+	// is met twice, open and closed.
 	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// At most 1000; 0 is 100.
 	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`

@@ -635,7 +635,8 @@ type AuditLine struct {
 	// message is for those who may Read /account.
 	Refusal string `protobuf:"bytes,9,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	Message string `protobuf:"bytes,10,opt,name=message,proto3" json:"message,omitempty"`
-	// How many journal entries it made, and the SHA-256 of them.
+	// How many journal entries it made, and the SHA-256 of them. This hash and the next
+	// are for those who may Read /account.
 	Entries     uint32 `protobuf:"varint,11,opt,name=entries,proto3" json:"entries,omitempty"`
 	EntriesHash string `protobuf:"bytes,12,opt,name=entries_hash,json=entriesHash,proto3" json:"entries_hash,omitempty"`
 	// The SHA-256 of this line and the hash of the line before.
