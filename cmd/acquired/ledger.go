@@ -108,6 +108,7 @@ empty by every command. Amounts are in the unit of the asset.`,
 			if open.Metadata, err = metadata.parse(); err != nil {
 				return err
 			}
+			open.Ceiling, open.DailyLimit, open.Owner = unlessNone(open.Ceiling), unlessNone(open.DailyLimit), unlessNone(open.Owner)
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
 				open.Path = args[0]
 				ctx = client.WithRequestID(ctx, request.resolve())
@@ -125,11 +126,11 @@ empty by every command. Amounts are in the unit of the asset.`,
 	request.register(cmd.Flags())
 	cmd.Flags().StringVar(&open.Asset, "asset", "", "code of the asset that the account holds")
 	cmd.Flags().StringVar(&open.Overdraft, "overdraft", "", `how far below zero the balance may go, or "unlimited" (default 0)`)
-	cmd.Flags().StringVar(&open.Ceiling, "ceiling", "", "the most that the balance may be, pending credits included (default: no bound)")
-	cmd.Flags().StringVar(&open.DailyLimit, "daily-limit", "", "the most that may be spent in a day, UTC (default: no bound)")
+	cmd.Flags().StringVar(&open.Ceiling, "ceiling", "", `the most that the balance may be, pending credits included, or "none" (default none)`)
+	cmd.Flags().StringVar(&open.DailyLimit, "daily-limit", "", `the most that may be spent in a day, UTC, or "none" (default none)`)
 	cmd.Flags().StringVar(&open.Kind, "kind", "normal", "normal, ephemeral or transient")
 	cmd.Flags().BoolVar(&open.HoldOverdraft, "hold-overdraft", false, "holds may reserve of the overdraft (default: they may not)")
-	cmd.Flags().StringVar(&open.Owner, "owner", "", "a principal, for information: what it may do is a matter of the tree (default: none)")
+	cmd.Flags().StringVar(&open.Owner, "owner", "", `a principal, for information, or "none": what it may do is a matter of the tree (default none)`)
 	metadata.register(cmd.Flags(), "")
 	requireFlag(cmd, "asset")
 	return cmd

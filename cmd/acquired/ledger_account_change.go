@@ -13,7 +13,8 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// noLimit is the word for a ceiling that is no bound, and for no owner.
+// noLimit is the word for a ceiling or a daily limit that is no bound, and for no
+// owner.
 const noLimit = "none"
 
 func orNone(s string) string {
@@ -115,7 +116,11 @@ func ledgerLimitsCommand(g *globals) *cobra.Command {
 		Use:   "limits PATH",
 		Short: "Set the limits of an account",
 		Long: `limits sets those limits that are given; the others stay. One below what is used
-already is refused. Amounts are in the unit of the account's asset.`,
+already is refused. Amounts are in the unit of the account's asset.
+
+The daily limit is on what is debited and what is reserved in a day. What is reserved
+counts at once, and stays counted if it is released or expires the same day. Taking
+back an invoice, or a part of it, counts for its revenue account. A refund does not.`,
 		Example: "  acquired ledger limits /account/physics/alice --overdraft 250.00 --ceiling none",
 		Args:    arguments(1, 1, "PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -48,7 +48,7 @@ When it ends, or is interrupted, it says the cursor to go on from; INDEX.COUNTER
 an entry is one too. With --after it writes what comes behind a cursor, or behind
 all of an index, without the head of the format and at the end of the file: parts
 that are joined are the whole, but that each names the assets and accounts that it
-needs.`,
+needs. Of JSON lines, import refuses parts between which something is missing.`,
 		Example: `  acquired ledger export > journal.jsonl
   acquired ledger export --under /account/physics --format csv --out physics.csv
   acquired ledger export --format hledger | hledger -f - balance`,
@@ -102,7 +102,10 @@ type exporter struct {
 	// sum is that of what was written.
 	sum journal.Sum
 	// named are assets and accounts that were written: the last of them.
-	named map[exportKey]bool
+	named map[exportKey]nameWritten
+	// readable says of accounts whether the caller may read them, as far as it was
+	// asked for.
+	readable knownAccounts
 	// operator is set for a caller to whom nothing is hidden.
 	operator bool
 	// moved is set when entries were made while the rest was written.
@@ -116,10 +119,20 @@ const mostNamed = 1 << 17
 // and one of another asset in its place.
 type exportKey struct{ path, asset string }
 
+// nameWritten is what was written of a name.
+type nameWritten struct {
+	// version is that of the account; 0 for an asset, and where nothing is known of it.
+	// No other account at the path has the same.
+	version uint64
+	// passes is set for an ephemeral account that was there: any entry that names it
+	// may be the one with which it goes.
+	passes bool
+}
+
 func newExporter(c *client.Client, flags *exportFlags, out *exportFile) *exporter {
 	x := &exporter{
 		client: c, format: journal.Named(flags.format), whole: flags.format == journal.Names[0],
-		out: out, request: &flags.request, named: make(map[exportKey]bool), sum: journal.NewSum(),
+		out: out, request: &flags.request, named: make(map[exportKey]nameWritten), sum: journal.NewSum(),
 	}
 	x.request.Limit = exportPage
 	return x
@@ -139,9 +152,12 @@ func (x *exporter) writeAll(ctx context.Context) error {
 	if err := x.look(ctx); err != nil {
 		return err
 	}
+	if err := x.lookBehind(ctx); err != nil {
+		return err
+	}
 	var head []byte
 	if x.request.Cursor == "" || x.whole {
-		head = x.format.AppendHeader(nil)
+		head = x.format.AppendHeader(nil, x.request.Cursor)
 	}
 	if x.whole {
 		me, err := x.client.Identity.Whoami(ctx, &pb.WhoamiRequest{})
@@ -190,6 +206,9 @@ func (x *exporter) page(ctx context.Context, text []byte) (*pb.JournalResponse, 
 	for _, e := range page.Entries {
 		text = x.appendEntry(text, e, accounts)
 	}
+	if x.whole {
+		text = journal.AppendPage(text, page.Cursor)
+	}
 	if err := x.write(text); err != nil {
 		return nil, err
 	}
@@ -199,32 +218,40 @@ func (x *exporter) page(ctx context.Context, text []byte) (*pb.JournalResponse, 
 	return page, nil
 }
 
-// appendEntry appends an entry, behind what it names for the first time.
+// appendEntry appends an entry, behind the accounts that are to be written before it.
 func (x *exporter) appendEntry(text []byte, e *pb.JournalEntry, accounts map[exportKey]journal.Account) []byte {
-	if asset := (exportKey{asset: e.Asset}); !x.named[asset] {
-		x.named[asset] = true
+	if asset := (exportKey{asset: e.Asset}); x.isNew(asset) {
+		x.named[asset] = nameWritten{}
 		text = x.format.AppendAsset(text, journal.Asset{Code: e.Asset, Scale: journal.ScaleOf(e.Amount)})
 	}
 	for _, path := range []string{e.Debit, e.Credit} {
-		if account := (exportKey{path, e.Asset}); !x.named[account] {
-			x.named[account] = true
-			text = x.format.AppendAccount(text, accounts[account])
+		key := exportKey{path, e.Asset}
+		if account, ok := accounts[key]; ok {
+			text = x.format.AppendAccount(text, account)
+			delete(accounts, key)
 		}
 	}
 	return x.format.AppendEntry(text, e)
 }
 
-// describe says what the accounts are that the entries name for the first time.
+func (x *exporter) isNew(name exportKey) bool {
+	_, ok := x.named[name]
+	return !ok
+}
+
+// describe says what the accounts are that the entries name for the first time, and
+// those that may have gone with one of them.
 func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (map[exportKey]journal.Account, error) {
 	accounts := make(map[exportKey]journal.Account)
 	for _, e := range entries {
 		for _, path := range []string{e.Debit, e.Credit} {
-			if account := (exportKey{path, e.Asset}); !x.named[account] {
+			if account := (exportKey{path, e.Asset}); x.isNew(account) || x.named[account].passes {
 				accounts[account] = x.unknown(account)
 			}
 		}
 	}
 	if !x.whole {
+		x.name(accounts, nil)
 		return accounts, nil
 	}
 	paths := make([]string, 0, len(accounts))
@@ -232,19 +259,43 @@ func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (ma
 		paths = append(paths, account.path)
 	}
 	found, err := askAccounts(ctx, x.client, paths)
+	if err != nil {
+		return nil, err
+	}
+	x.name(accounts, found)
+	return accounts, nil
+}
+
+// name notes what is written of the accounts, with what was found of them. What was
+// written before and is the same is taken away.
+func (x *exporter) name(accounts map[exportKey]journal.Account, found []*pb.AccountResponse) {
+	is := make(map[exportKey]nameWritten)
 	for _, answer := range found {
-		if account := (exportKey{answer.Path, answer.Asset}); accounts[account].Path != "" {
-			accounts[account] = exportedAccount(answer)
+		account := exportKey{answer.Path, answer.Asset}
+		if _, ok := accounts[account]; !ok {
+			continue
+		}
+		is[account] = writtenOf(answer)
+		accounts[account] = exportedAccount(answer)
+	}
+	for account := range accounts {
+		was, written := x.named[account]
+		if x.named[account] = is[account]; written && was == is[account] {
+			delete(accounts, account)
 		}
 	}
-	return accounts, err
+}
+
+// writtenOf is what is noted of an account that is there.
+func writtenOf(a *pb.AccountResponse) nameWritten {
+	return nameWritten{version: a.Version, passes: a.Kind == "ephemeral"}
 }
 
 // unknown is an account that is not there. To an operator nothing is hidden, and
 // only an ephemeral account goes.
 func (x *exporter) unknown(account exportKey) journal.Account {
 	a := journal.Account{Path: account.path, Asset: account.asset}
-	if x.operator {
+	if x.operator || x.named[account].passes {
 		a.Kind, a.State = "ephemeral", "gone"
 	}
 	return a
@@ -257,6 +308,9 @@ func exportedAccount(answer *pb.AccountResponse) journal.Account {
 		HoldOverdraft: answer.HoldOverdraft, Owner: answer.Owner,
 	}
 	for _, datum := range answer.Metadata {
+		if datum.Key == unfinishedKey {
+			continue // it is no more than where an import into this cluster stands
+		}
 		if a.Metadata == nil {
 			a.Metadata = make(map[string]string)
 		}

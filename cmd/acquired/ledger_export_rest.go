@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
+	"acquired/client"
 	"acquired/cmd/acquired/journal"
 	"acquired/fsm/ledger"
-	"acquired/fsm/path"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -28,6 +29,10 @@ func (x *exporter) end(ctx context.Context) error {
 
 // rest writes what no entry has named, what stands open, and closed periods.
 func (x *exporter) rest(ctx context.Context) error {
+	until, err := indexOf(x.request.Cursor)
+	if err != nil {
+		return err
+	}
 	if x.all() {
 		if err := x.restOfAssets(ctx); err != nil {
 			return err
@@ -42,7 +47,7 @@ func (x *exporter) rest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := x.restOfAccounts(ctx, page.Accounts); err != nil {
+		if err := x.restOfAccounts(ctx, page.Accounts, until); err != nil {
 			return err
 		}
 		if request.Cursor = page.Cursor; request.Cursor == "" {
@@ -79,6 +84,34 @@ func (x *exporter) look(ctx context.Context) error {
 	return err
 }
 
+// lookBehind refuses to go on behind what is not there yet: what is made until then
+// would be in no part.
+func (x *exporter) lookBehind(ctx context.Context) error {
+	index, err := indexOf(x.request.Cursor)
+	if err != nil || index == 0 {
+		return nil // it is the beginning, or refused with the first page
+	}
+	request := &pb.JournalRequest{Under: x.request.Under, Cursor: strconv.FormatUint(index-1, 10), Limit: 1}
+	// A node that is behind may not know of it yet.
+	for _, ctx := range []context.Context{ctx, client.WithRead(ctx, client.Latest)} {
+		page, err := x.client.Ledger.Journal(ctx, request)
+		if err != nil {
+			return err
+		}
+		if reached, err := indexOf(page.Cursor); err != nil || reached >= index {
+			return err
+		}
+	}
+	return withHint(fault.Conflict.New("the journal does not go as far as %s", x.request.Cursor),
+		"a cursor is one of the same cluster: what an export said last, or INDEX.COUNTER of an entry")
+}
+
+// indexOf gives the index of a cursor.
+func indexOf(cursor string) (uint64, error) {
+	index, _, _ := strings.Cut(cursor, ".")
+	return strconv.ParseUint(index, 10, 64)
+}
+
 // lookForMore finds out whether the entries still are all.
 func (x *exporter) lookForMore(ctx context.Context) (err error) {
 	x.moved, err = x.hasEntries(ctx, x.request.Cursor)
@@ -104,23 +137,23 @@ func (x *exporter) restOfAssets(ctx context.Context) error {
 	}
 	var text []byte
 	for _, t := range totals.Assets {
-		if !x.named[exportKey{asset: t.Asset}] {
+		if x.isNew(exportKey{asset: t.Asset}) {
 			text = x.format.AppendAsset(text, journal.Asset{Code: t.Asset, Scale: t.Scale})
 		}
 	}
 	return x.write(text)
 }
 
-// restOfAccounts writes the accounts that were not written yet, and what all of
-// them have to do with.
-func (x *exporter) restOfAccounts(ctx context.Context, accounts []*pb.AccountResponse) error {
+// restOfAccounts writes the accounts that were not written yet, or changed since, and
+// what all of them have to do with.
+func (x *exporter) restOfAccounts(ctx context.Context, accounts []*pb.AccountResponse, until uint64) error {
 	var text []byte
 	for _, a := range accounts {
-		if asset := (exportKey{asset: a.Asset}); !x.all() && !x.named[asset] {
-			x.named[asset] = true
+		if asset := (exportKey{asset: a.Asset}); !x.all() && x.isNew(asset) {
+			x.named[asset] = nameWritten{}
 			text = x.format.AppendAsset(text, journal.Asset{Code: a.Asset, Scale: journal.ScaleOf(a.Balance.Balance)})
 		}
-		if !x.named[exportKey{a.Path, a.Asset}] {
+		if x.named[exportKey{a.Path, a.Asset}] != writtenOf(a) {
 			text = x.format.AppendAccount(text, exportedAccount(a))
 		}
 	}
@@ -128,93 +161,14 @@ func (x *exporter) restOfAccounts(ctx context.Context, accounts []*pb.AccountRes
 		return err
 	}
 	for _, a := range accounts {
-		if err := x.holds(ctx, a); err != nil {
+		if err := x.holds(ctx, a, until); err != nil {
 			return err
 		}
-		if err := x.documents(ctx, a.Path); err != nil {
+		if err := x.documents(ctx, a.Path, until); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// holds writes the open holds of an account.
-func (x *exporter) holds(ctx context.Context, a *pb.AccountResponse) error {
-	if strings.Trim(a.Balance.DebitsPending+a.Balance.CreditsPending, "0.") == "" {
-		return nil
-	}
-	request := &pb.HoldsRequest{Account: a.Path, Limit: restPage}
-	for {
-		page, err := x.client.Ledger.Holds(ctx, request)
-		if err != nil {
-			return err
-		}
-		var text []byte
-		for _, h := range page.Holds {
-			if !x.isFirst(a.Path, h.Debit, h.Credit) {
-				continue
-			}
-			text = journal.AppendHold(text, journal.Hold{
-				ID: h.Id, Debit: h.Debit, Credit: h.Credit, Asset: h.Asset, Remaining: h.Remaining, Expires: h.ExpiresUnixNanos,
-				Overdraft: h.Overdraft, Delegate: h.Delegate, Document: h.Document, Description: h.Description,
-			})
-		}
-		if err := x.write(text); err != nil {
-			return err
-		}
-		if request.Cursor = page.Cursor; request.Cursor == "" {
-			return nil
-		}
-	}
-}
-
-// documents writes the documents of an account.
-func (x *exporter) documents(ctx context.Context, account string) error {
-	request := &pb.DocumentsRequest{Account: account, Limit: restPage}
-	for {
-		page, err := x.client.Ledger.Documents(ctx, request)
-		if err != nil {
-			return err
-		}
-		var text []byte
-		for _, d := range page.Documents {
-			if x.isFirst(account, accountsOfDocument(d.Text)...) {
-				text = journal.AppendDocument(text, journal.Document{ID: d.Id, Kind: d.Type, State: d.State, Hash: d.Hash, Text: d.Text})
-			}
-		}
-		if err := x.write(text); err != nil {
-			return err
-		}
-		if request.Cursor = page.Cursor; request.Cursor == "" {
-			return nil
-		}
-	}
-}
-
-// isFirst says whether an account is the first of some that the export is of: what
-// names several accounts is written once.
-func (x *exporter) isFirst(account string, all ...string) bool {
-	under := ledger.Accounts
-	if p, err := path.Parse(x.request.Under); err == nil {
-		under = p
-	}
-	for _, one := range all {
-		if p, err := path.Parse(one); err == nil && under.Covers(p) {
-			return one == account
-		}
-	}
-	return false
-}
-
-// accountsOfDocument gives the accounts that the terms of a document name.
-func accountsOfDocument(text string) (all []string) {
-	for line := range strings.Lines(text) {
-		_, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		if account, _, _ := strings.Cut(value, " "); strings.HasPrefix(account, string(ledger.Accounts)+"/") {
-			all = append(all, account)
-		}
-	}
-	return all
 }
 
 func (x *exporter) periods(ctx context.Context) error {

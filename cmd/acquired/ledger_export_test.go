@@ -206,7 +206,7 @@ func wantParts(t *testing.T, c *client.Client, format string) {
 // namedOnce takes away what names an asset or an account again, and where a part
 // begins and ends.
 func namedOnce(format, text string) string {
-	separator, names, bounds := "\n", []string{`{"type":"asset"`, `{"type":"account"`}, []string{`{"type":"journal"`, `{"type":"end"`}
+	separator, names, bounds := "\n", []string{`{"type":"asset"`, `{"type":"account"`}, []string{`{"type":"journal"`, `{"type":"page"`, `{"type":"end"`}
 	if format == "hledger" {
 		separator, names, bounds = "\n\n", []string{"commodity ", "account "}, nil
 	}
@@ -389,7 +389,7 @@ func TestExportForgetsNames(t *testing.T) {
 	exportTo(t, c, &whole, "jsonl", &pb.JournalRequest{})
 	x := pagedExporter(c, &text, "jsonl", &pb.JournalRequest{})
 	for n := range mostNamed {
-		x.named[exportKey{asset: number(uint64(n))}] = true
+		x.named[exportKey{asset: number(uint64(n))}] = nameWritten{}
 	}
 	if err := x.run(client.WithRead(t.Context(), client.Latest)); err != nil {
 		t.Fatal(err)

@@ -73,7 +73,8 @@ func ledgerHoldCommand(g *globals) *cobra.Command {
 		Short: "Reserve an amount until it is captured, released or expires",
 		Long: `hold reserves an amount of FROM for TO. Nothing moves until it is captured, by
 who may Spend from TO or by the delegate. What is neither captured nor released
-is free again at the instant the hold ends.`,
+is free again at the instant the hold ends. A daily limit of FROM counts it on the
+day on which it is reserved, whatever becomes of it.`,
 		Example: `  acquired ledger hold /account/physics/alice /account/centre 100.00 --id job-7 --for 36h
   acquired ledger hold show job-7`,
 		Args: arguments(3, 3, "FROM TO AMOUNT, or show ID"),

@@ -41,11 +41,14 @@ accounts have no limits until then.
 Not imported, but counted: what became of holds that are closed, and documents,
 which only the cluster that signed them can honour. Log times are those of the
 import: all that it moves is spent today, so that an account with a daily limit
-may have nothing left of it until tomorrow.
+may have nothing left of it until tomorrow. Refunds, exchanges and what was paid by
+invoices and cheques become transfers: what was refunded of an entry does not count
+any more, and all of it can be refunded.
 
 Nothing is changed when a line is wrong, and no list of transfers, of up to 1000
 or 1 MiB, is sent that an account could not bear. --dry-run says all that would be
-made, left out or refused.`,
+made, left out or refused. It does not look at what the user may do, which is to be
+Read, Write, Admin and Spend on /account, and counts twice what joined parts both have.`,
 		Example: `  acquired ledger import journal.jsonl --dry-run
   acquired ledger import journal.jsonl
   acquired --context old ledger export | acquired --context new ledger import -`,
@@ -259,8 +262,10 @@ func (i *journalImporter) run(ctx context.Context) error {
 func (i *journalImporter) finish(ctx context.Context) error {
 	if i.unfinished {
 		i.leaveUnfinished()
+		i.noteTransfers()
 		return nil
 	}
+	i.noteTransfers()
 	i.noteLeftOut()
 	if err := i.placeHolds(ctx); err != nil {
 		return err
@@ -288,6 +293,17 @@ func (i *journalImporter) leaveUnfinished() {
 	}
 	i.note("%d accounts have no limits and %d periods are open until an import without --unfinished", accounts, i.done.Periods)
 	i.done.Periods = 0
+}
+
+// noteTransfers says what transfers are not any more.
+func (i *journalImporter) noteTransfers() {
+	if i.books.after != "" {
+		i.note("the file begins behind %s: what was before is not in it", i.books.after)
+	}
+	if i.books.bound > 0 {
+		i.note("%d entries of refunds, exchanges, invoices and cheques are transfers: what was refunded does not count, and all can be refunded",
+			i.books.bound)
+	}
 }
 
 func (i *journalImporter) noteLeftOut() {

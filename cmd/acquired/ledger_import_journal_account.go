@@ -72,11 +72,22 @@ func (a *importedAccount) kind() string {
 	return a.Kind
 }
 
-// unfinished says whether the account is still without its limits. One that was
-// closed is frozen last before it is closed.
+// unfinished says whether the account is still without its limits: this import
+// opened it, or one before it that left its mark. One that has the mark and limits is
+// as somebody else wants it.
 func (a *importedAccount) unfinished() bool {
-	return a.was == nil || a.opened || a.State == "closed" && a.was.State == "frozen" ||
+	if a.was == nil || a.opened {
+		return true
+	}
+	limited := a.was.Overdraft != unlimited || a.was.Ceiling != "" || a.was.DailyLimit != ""
+	return a.was.State != "closed" && !limited &&
 		slices.ContainsFunc(a.was.Metadata, func(m *pb.Metadatum) bool { return m.Key == unfinishedKey })
+}
+
+// bearsAnything says whether nothing that is moved is too much for the account. One
+// that is unfinished may have been frozen by somebody else.
+func (a *importedAccount) bearsAnything() bool {
+	return a.unfinished() && (a.was == nil || a.was.State == "open")
 }
 
 // withinLimits says whether the cluster takes the limits that the file has.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/big"
+	"slices"
 	"time"
 
 	pb "acquired/proto/acquired/v1"
@@ -15,6 +16,9 @@ type standing struct {
 	// available is what may be debited and room what may be credited; nil is no
 	// bound.
 	available, room *big.Int
+	// today is what the daily limit leaves: a debit takes of it, and a credit gives
+	// nothing back. nil is no limit.
+	today *big.Int
 	// own is what may be reserved without an overdraft; nil is no bound.
 	own *big.Int
 }
@@ -57,7 +61,7 @@ func (i *journalImporter) askStandings(ctx context.Context, transfers []*pb.Tran
 	for _, t := range transfers {
 		debit, credit := i.parties(t)
 		for _, a := range []*importedAccount{debit, credit} {
-			if !asked[a.Path] && i.standings[a.Path] == nil && !a.unfinished() {
+			if !asked[a.Path] && i.standings[a.Path] == nil && !a.bearsAnything() {
 				asked[a.Path] = true
 				paths = append(paths, a.Path)
 			}
@@ -77,36 +81,49 @@ func (i *journalImporter) askStandings(ctx context.Context, transfers []*pb.Tran
 
 func standingOf(a *pb.AccountResponse) (*standing, error) {
 	s := &standing{state: a.State}
-	if a.Balance.Available != unlimited {
-		available, err := parseMinor(a.Balance.Available)
-		if err != nil {
-			return nil, err
-		}
-		s.available = available
+	b := a.Balance
+	own, err := sumOfAmounts([]string{b.CreditsPosted}, []string{b.DebitsPosted, b.DebitsPending})
+	if err != nil {
+		return nil, err
 	}
 	if !a.HoldOverdraft {
-		var c importedAccount
-		if err := c.found(a); err != nil {
-			return nil, err
-		}
-		s.own = c.counters.own()
+		s.own = own
 	}
-	if a.Ceiling == "" {
-		return s, nil
-	}
-	sum := new(big.Int)
-	for _, term := range []struct {
-		amount string
-		sign   int64
-	}{{a.Ceiling, 1}, {a.Balance.DebitsPosted, 1}, {a.Balance.CreditsPosted, -1}, {a.Balance.CreditsPending, -1}} {
-		minor, err := parseMinor(term.amount)
+	if a.Overdraft != unlimited { // what the answer says is available is of today
+		overdraft, err := parseMinor(a.Overdraft)
 		if err != nil {
 			return nil, err
 		}
-		sum.Add(sum, minor.Mul(minor, big.NewInt(term.sign)))
+		s.available = overdraft.Add(overdraft, own)
 	}
-	s.room = sum
-	return s, nil
+	if a.DailyLimit != "" {
+		if s.today, err = sumOfAmounts([]string{a.DailyLimit}, []string{a.SpentToday}); err != nil {
+			return nil, err
+		}
+		if s.today.Sign() < 0 {
+			s.today.SetInt64(0) // the limit was lowered since
+		}
+	}
+	if a.Ceiling != "" {
+		s.room, err = sumOfAmounts([]string{a.Ceiling, b.DebitsPosted}, []string{b.CreditsPosted, b.CreditsPending})
+	}
+	return s, err
+}
+
+// sumOfAmounts gives the sum of some amounts less that of others.
+func sumOfAmounts(more, less []string) (*big.Int, error) {
+	sum := new(big.Int)
+	for i, amount := range append(slices.Clone(more), less...) {
+		minor, err := parseMinor(amount)
+		if err != nil {
+			return nil, err
+		}
+		if i >= len(more) {
+			minor.Neg(minor)
+		}
+		sum.Add(sum, minor)
+	}
+	return sum, nil
 }
 
 // bearOne moves an amount on the standings.
@@ -134,10 +151,17 @@ func (s *standing) debit(amount *big.Int) *fault.Fault {
 	if s == nil {
 		return nil
 	}
-	if refused := s.move(s.available, s.room, amount, "has less available"); refused != nil || s.own == nil {
+	if s.state == "open" && s.today != nil && s.today.Cmp(amount) < 0 {
+		return fault.Insufficient.New("may spend less today, by its daily limit")
+	}
+	if refused := s.move(s.available, s.room, amount, "has less available"); refused != nil {
 		return refused
 	}
-	s.own.Sub(s.own, amount)
+	for _, left := range []*big.Int{s.own, s.today} {
+		if left != nil {
+			left.Sub(left, amount)
+		}
+	}
 	return nil
 }
 

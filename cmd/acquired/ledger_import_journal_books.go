@@ -26,6 +26,12 @@ type journalBooks struct {
 
 	posted, skipped uint64
 	skippedKinds    map[string]uint64
+	// bound are those posted that belong to a refund, an exchange, an invoice or a
+	// cheque, and will be nothing but transfers.
+	bound uint64
+	// parts are the exports that were joined, and after is where the first began.
+	parts int
+	after string
 
 	// holds, documents and periods are what stood at the end of the last export.
 	// Documents are counted by kind and state; open has names of those that are not
@@ -109,12 +115,16 @@ func eachLine(ctx context.Context, file *os.File, name string, do func(journal.L
 func (b *journalBooks) add(line journal.Line) error {
 	switch {
 	case line.Begins:
+		if b.parts++; b.parts == 1 {
+			b.after = line.After
+		}
 		b.begun, b.end = true, nil
 		b.forgetOpen()
 	case line.End != nil:
 		if b.begun, b.end = false, line.End; !line.End.Now {
 			b.forgetOpen()
 		}
+	case line.Page != "":
 	case line.Asset != nil:
 		return b.addAsset(line.Number, line.Asset)
 	case line.Account != nil:
@@ -215,6 +225,9 @@ func (b *journalBooks) addEntry(line int, e *pb.JournalEntry) error {
 		return nil
 	}
 	b.posted++
+	if e.Of != "" || e.Document != "" {
+		b.bound++
+	}
 	b.uneven.move(b.account(e.Debit, e.Asset), b.account(e.Credit, e.Asset), e.Amount, ledger.MaxScale)
 	return nil
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,8 +128,8 @@ func TestImportMakesTheBooksAgain(t *testing.T) {
 		t.Error("interrupted: got no error")
 	}
 	done := mustImport(t, to, path, false)
-	if done.Created != dry.Posted || len(done.Notes) != 0 {
-		t.Errorf("import: got %+v, want %d transfers and no notes", done, dry.Posted)
+	if done.Created != dry.Posted || len(done.Notes) != 1 || !strings.Contains(done.Notes[0], " are transfers: ") {
+		t.Errorf("import: got %+v, want %d transfers and a note that some were more than that", done, dry.Posted)
 	}
 	sameAccounts(t, from, to)
 	want, got := postedEntries(t, from, journal.TransferID), postedEntries(t, to, (*pb.JournalEntry).GetId)
@@ -329,5 +331,213 @@ func TestImportOfAPart(t *testing.T) {
 		if len(a.Metadata) != 0 {
 			t.Errorf("account %s is not finished: %v", a.Path, a.Metadata)
 		}
+	}
+}
+
+// writeLines writes a file of lines.
+func writeLines(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := t.TempDir() + "/f"
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestImportWithinADailyLimit refuses what is more than a day allows before it is
+// sent: what comes in on the way gives nothing of it back.
+func TestImportWithinADailyLimit(t *testing.T) {
+	t.Parallel()
+	_, c := startUSD(t, &pb.OpenAccountRequest{Path: "/account/d1", DailyLimit: "10"}, &pb.OpenAccountRequest{Path: "/account/d2"})
+	mustOp(t, c, paying("seed", "/account/bank", "/account/d1", "100"), paying("spent", "/account/d1", "/account/d2", "1"))
+	asset := `{"type":"asset","code":"USD","scale":2}`
+	in := bookLine("i-a", "/account/bank", "/account/d1", "USD", "50.00")
+	path := writeLines(t, asset, in, bookLine("i-b", "/account/d1", "/account/d2", "USD", "5.00"),
+		bookLine("i-c", "/account/d1", "/account/d2", "USD", "4.01"))
+	for _, dryRun := range []bool{true, false} {
+		_, err := importFile(t.Context(), t, c, path, io.Discard, dryRun)
+		if !errors.Is(err, fault.Insufficient) || !strings.Contains(err.Error(), ", line 4: transfer i-c: account /account/d1 may spend less today") {
+			t.Errorf("dry run %v: got %v, want that it may spend less today", dryRun, err)
+		}
+	}
+	hold := `{"type":"hold","id":"h","debit":"/account/d1","credit":"/account/d2","asset":"USD","remaining":"9.01","expires":"2200-01-01T00:00:00Z",` +
+		`"overdraft":false,"delegate":"","document":"","description":""}`
+	for _, dryRun := range []bool{true, false} {
+		_, err := importFile(t.Context(), t, c, writeLines(t, asset, hold), io.Discard, dryRun)
+		if !errors.Is(err, fault.Insufficient) || !strings.Contains(err.Error(), "hold h: account /account/d1 may spend less today") {
+			t.Errorf("a hold, dry run %v: got %v, want that it may spend less today", dryRun, err)
+		}
+	}
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: "/account/d1", DailyLimit: proto.String("10.01")})
+	if done := mustImport(t, c, path, true); done.Created != 3 {
+		t.Errorf("dry run: got %+v, want the three transfers", done)
+	}
+	if done := mustImport(t, c, path, false); done.Created != 3 {
+		t.Errorf("got %+v, want the three transfers, whose ids were not used up", done)
+	}
+}
+
+// TestImportOfAPathThatWasUsedAgain: an account that went, and at its path one of another
+// asset that stays.
+func TestImportOfAPathThatWasUsedAgain(t *testing.T) {
+	t.Parallel()
+	_, from := startUSD(t, &pb.OpenAccountRequest{Path: "/account/e", Kind: "ephemeral"})
+	mustOp(t, from, paying("in", "/account/bank", "/account/e", "1"), paying("out", "/account/e", "/account/bank", "1"))
+	if _, err := from.Ledger.CreateAsset(t.Context(), &pb.CreateAssetRequest{Code: "EUR", Scale: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range []*pb.OpenAccountRequest{{Path: "/account/e", Asset: "EUR", Ceiling: "7"}, {Path: "/account/f", Asset: "EUR", Overdraft: unlimited}} {
+		if _, err := from.Ledger.OpenAccount(t.Context(), account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unused, used := exportFileOf(t, from, "jsonl"), ""
+	mustOp(t, from, paying("later", "/account/f", "/account/e", "2"))
+	used = exportFileOf(t, from, "jsonl")
+	for _, path := range []string{unused, used} {
+		to := startLedger(t)
+		mustImport(t, to, path, true)
+		mustImport(t, to, path, false)
+		mustImport(t, to, path, false)
+		if path == used {
+			sameAccounts(t, from, to)
+		}
+	}
+}
+
+// TestImportOfWrongLines refuses what the cluster would not take before anything is
+// made of the file.
+func TestImportOfWrongLines(t *testing.T) {
+	t.Parallel()
+	asset := `{"type":"asset","code":"USD","scale":2}`
+	for _, test := range []struct{ line, says string }{
+		{`{"type":"account","path":"/account/z","asset":"USD","kind":"normal","owner":"/data/x"}`, "f, line 2: owner: a principal is a path below"},
+		{strings.ReplaceAll(bookLine("1", "/account/a", "/account/b", "USD", "1.00"), `"effective":"2020-01-01`, `"effective":"1960-01-01`),
+			"f, line 2: effective: 1960-01-01T00:00:00Z is before 1970"},
+	} {
+		var used *usageError
+		if _, err := booksOf(t, asset, test.line); !errors.As(err, &used) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("got %v, want wrong usage: %s", err, test.says)
+		}
+	}
+}
+
+// TestExportsOfUnfinishedImports exports and imports accounts between imports: where
+// an import stands is of no other cluster.
+func TestExportsOfUnfinishedImports(t *testing.T) {
+	t.Parallel()
+	first, second := startLedger(t), startLedger(t)
+	marked := `{"type":"account","path":"/account/centre","asset":"USD","kind":"normal","state":"open","overdraft":"0","metadata":{"a":"b","` + unfinishedKey + `":"yes"}}`
+	path := writeLines(t, marked, bookLine("1", "/account/ann", "/account/centre", "USD", "5.00"))
+	if _, err := importWith(t.Context(), t, first, path, io.Discard, importJournalFlags{unfinished: true}); err != nil {
+		t.Fatal(err)
+	}
+	exported := exportFileOf(t, first, "jsonl")
+	if strings.Contains(readFile(t, exported), unfinishedKey) {
+		t.Errorf("the export has where an import stands:\n%s", readFile(t, exported))
+	}
+	mustImport(t, second, exported, false)
+	mustImport(t, first, path, false)
+	for _, c := range []*client.Client{first, second} {
+		for _, a := range allAccounts(t, c) {
+			if slices.ContainsFunc(a.Metadata, func(m *pb.Metadatum) bool { return m.Key == unfinishedKey }) {
+				t.Errorf("account %s is not finished: %v", a.Path, a.Metadata)
+			}
+		}
+	}
+}
+
+// TestImportOverFrozenAccounts leaves an account alone that somebody froze, whatever
+// the file says of it, and sends nothing that it would refuse.
+func TestImportOverFrozenAccounts(t *testing.T) {
+	t.Parallel()
+	_, c := startUSD(t, &pb.OpenAccountRequest{Path: "/account/z", Overdraft: "5"}, &pb.OpenAccountRequest{Path: "/account/centre"})
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: "/account/z", Frozen: proto.Bool(true)})
+	closed := `{"type":"account","path":"/account/z","asset":"USD","kind":"normal","state":"closed","overdraft":"0"}`
+	asset := `{"type":"asset","code":"USD","scale":2}`
+	for _, dryRun := range []bool{true, false} {
+		done := mustImport(t, c, writeLines(t, asset, closed), dryRun)
+		if want := []string{"/account/z" + frozenNote}; !slices.Equal(done.Notes, want) {
+			t.Errorf("dry run %v: got the notes %q, want %q", dryRun, done.Notes, want)
+		}
+	}
+	paid := writeLines(t, asset, closed, bookLine("1", "/account/centre", "/account/new", "USD", "0.00"), bookLine("2", "/account/z", "/account/new", "USD", "1.00"))
+	for _, dryRun := range []bool{true, false} {
+		_, err := importFile(t.Context(), t, c, paid, io.Discard, dryRun)
+		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), ", line 4: transfer 2: account /account/z is frozen") {
+			t.Errorf("dry run %v: got %v, want that it is frozen", dryRun, err)
+		}
+	}
+	is, err := c.Ledger.Account(client.WithRead(t.Context(), client.Latest), &pb.AccountRequest{Path: "/account/z"})
+	if err != nil || is.State != "frozen" || is.Overdraft != "5.00" {
+		t.Errorf("got %v, %v, want it as it was", is, err)
+	}
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: "/account/new", Frozen: proto.Bool(true)})
+	more := writeLines(t, asset, bookLine("3", "/account/bank", "/account/new", "USD", "1.00"))
+	if _, err := importFile(t.Context(), t, c, more, io.Discard, false); !errors.Is(err, fault.Conflict) ||
+		!strings.Contains(err.Error(), ", line 2: transfer 3: account /account/new is frozen") {
+		t.Errorf("an unfinished account that was frozen: got %v, want a conflict before it is sent", err)
+	}
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: "/account/new", Frozen: proto.Bool(false)})
+	if done := mustImport(t, c, more, false); done.Created != 1 {
+		t.Errorf("got %+v, want the transfer, whose id was not used up", done)
+	}
+}
+
+// TestImportSaysWhatRefundsBecome imports a refund: it counts no more.
+func TestImportSaysWhatRefundsBecome(t *testing.T) {
+	t.Parallel()
+	_, from := startUSD(t, &pb.OpenAccountRequest{Path: "/account/d", Overdraft: "9"})
+	_, to := startUSD(t)
+	mustOp(t, from, paying("r", "/account/bank", "/account/d", "4"))
+	refund := func(id, amount string) *pb.Step {
+		return &pb.Step{Step: &pb.Step_Refund{Refund: &pb.Refund{Id: id, Of: "r", Amount: amount}}}
+	}
+	mustOp(t, from, refund("back", "3"))
+	path := exportFileOf(t, from, "jsonl")
+	const note = "1 entries of refunds, exchanges, invoices and cheques are transfers: what was refunded does not count, and all can be refunded"
+	for _, dryRun := range []bool{true, false, false} {
+		if done := mustImport(t, to, path, dryRun); !slices.Equal(done.Notes, []string{note}) {
+			t.Errorf("dry run %v: got the notes %q, want %q", dryRun, done.Notes, note)
+		}
+	}
+	mustOp(t, to, refund("all", "4")) // as the note says
+}
+
+// TestImportOfALaterPart says that the file is not of all entries.
+func TestImportOfALaterPart(t *testing.T) {
+	t.Parallel()
+	_, from := startUSD(t, &pb.OpenAccountRequest{Path: "/account/x"})
+	to := startLedger(t)
+	mustOp(t, from, paying("1", "/account/bank", "/account/x", "4"))
+	after := number(wholeJournal(t, from)[0].Index)
+	mustOp(t, from, paying("2", "/account/bank", "/account/x", "4"))
+	var part bytes.Buffer
+	exportTo(t, from, &part, "jsonl", &pb.JournalRequest{Cursor: after})
+	done := mustImport(t, to, writeLines(t, part.String()), true)
+	if want := "the file begins behind " + after + ": what was before is not in it"; !slices.Contains(done.Notes, want) {
+		t.Errorf("got the notes %q, want %q", done.Notes, want)
+	}
+}
+
+// TestImportKeepsMarkedLimits opens an account with the mark of an import that was not
+// finished, and limits of its own: they bound what is imported, and stay.
+func TestImportKeepsMarkedLimits(t *testing.T) {
+	t.Parallel()
+	_, c := startUSD(t, &pb.OpenAccountRequest{
+		Path: "/account/m", Ceiling: "10", DailyLimit: "5", Metadata: []*pb.Metadatum{{Key: unfinishedKey, Value: "yes"}},
+	})
+	asset := `{"type":"asset","code":"USD","scale":2}`
+	account := `{"type":"account","path":"/account/m","asset":"USD","kind":"normal","state":"open","overdraft":"unlimited"}`
+	for _, dryRun := range []bool{true, false} {
+		_, err := importFile(t.Context(), t, c, writeLines(t, asset, account, bookLine("a", "/account/bank", "/account/m", "USD", "50.00")), io.Discard, dryRun)
+		if !errors.Is(err, fault.Insufficient) || !strings.Contains(err.Error(), ", line 3: transfer a: account /account/m has less room below its ceiling") {
+			t.Errorf("dry run %v: got %v, want that it has less room", dryRun, err)
+		}
+	}
+	mustImport(t, c, writeLines(t, asset, account, bookLine("a", "/account/bank", "/account/m", "USD", "10.00")), false)
+	is, err := c.Ledger.Account(client.WithRead(t.Context(), client.Latest), &pb.AccountRequest{Path: "/account/m"})
+	if err != nil || is.Overdraft != "0.00" || is.Ceiling != "10.00" || is.DailyLimit != "5.00" {
+		t.Errorf("got %v, %v, want its own limits", is, err)
 	}
 }

@@ -25,6 +25,9 @@ func (i *journalImporter) finishAccounts(ctx context.Context) error {
 	unknown := 0
 	for _, key := range i.books.keys {
 		a := i.books.accounts[key]
+		if a.State == "closed" && !a.unfinished() && a.was.State == "frozen" {
+			i.note("%s is frozen, and closed where the file comes from: ledger close closes it", a.Path)
+		}
 		if !a.unfinished() || a.State == "gone" && a.counters.empty() {
 			continue
 		}
@@ -42,7 +45,8 @@ func (i *journalImporter) finishAccounts(ctx context.Context) error {
 }
 
 // finishAccount leaves an account whose limits the imported part of the books
-// does not respect without them. What says that it is unfinished goes last.
+// does not respect without them. What says that it is unfinished goes last; one that
+// is to be closed is closed right behind, as nothing is changed of a closed one.
 func (i *journalImporter) finishAccount(ctx context.Context, a *importedAccount) error {
 	change := &pb.ChangeAccountRequest{Path: a.Path, Metadata: a.finalMetadata(), HoldOverdraft: proto.Bool(a.HoldOverdraft)}
 	closes := a.State == "closed" && a.counters.empty()
@@ -80,7 +84,7 @@ func (i *journalImporter) setLimits(a *importedAccount, change *pb.ChangeAccount
 
 // change makes the change, in two parts if it has more metadata than one can have.
 func (i *journalImporter) change(ctx context.Context, a *importedAccount, change *pb.ChangeAccountRequest) error {
-	if err := i.openEphemeral(ctx, a); err != nil {
+	if err := i.openNeeded(ctx, a); err != nil {
 		return err
 	}
 	if len(change.Metadata) > ledger.MaxMetadata {
@@ -105,6 +109,9 @@ func (i *journalImporter) change(ctx context.Context, a *importedAccount, change
 // account is unfinished.
 func (a *importedAccount) finalMetadata() (all []*pb.Metadatum) {
 	for _, key := range slices.Sorted(maps.Keys(a.Metadata)) {
+		if key == unfinishedKey {
+			continue
+		}
 		all = append(all, &pb.Metadatum{Key: key, Value: a.Metadata[key]})
 	}
 	return append(all, &pb.Metadatum{Key: unfinishedKey})

@@ -165,7 +165,7 @@ func (i *journalImporter) bearHold(ctx context.Context, h *importedHold) error {
 // sendHold places a hold. Whether it may use the overdraft is what its account says
 // then.
 func (i *journalImporter) sendHold(ctx context.Context, h *importedHold, debit, credit *importedAccount, overdraft bool) error {
-	if err := i.openEphemeral(ctx, debit, credit); err != nil {
+	if err := i.openNeeded(ctx, debit, credit); err != nil {
 		return err
 	}
 	if debit.unfinished() && debit.holdOverdraft != overdraft {

@@ -146,14 +146,27 @@ func (i *journalImporter) makeMissing(ctx context.Context) error {
 		}
 		fmt.Fprintf(i.notes, "created asset %s with scale %d\n", code, of.scale)
 	}
+	passed := i.books.passed()
 	for _, key := range i.books.keys {
-		if a := i.books.accounts[key]; a.was == nil && a.kind() != "ephemeral" {
+		if a := i.books.accounts[key]; a.was == nil && a.kind() != "ephemeral" && !passed[a.Path] {
 			if err := i.openAccount(ctx, a); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// passed are the paths at which an account was and went. What is there now is opened
+// when it is needed, behind that one.
+func (b *journalBooks) passed() map[string]bool {
+	all := make(map[string]bool)
+	for _, a := range b.accounts {
+		if a.State == "gone" {
+			all[a.Path] = true
+		}
+	}
+	return all
 }
 
 // openAccount opens an account that bears anything. What is only part of a
@@ -171,16 +184,20 @@ func (i *journalImporter) openAccount(ctx context.Context, a *importedAccount) e
 	return nil
 }
 
-// openEphemeral opens those of the accounts that are not there, because they are
-// empty: such an account goes with the command that leaves it so.
-func (i *journalImporter) openEphemeral(ctx context.Context, accounts ...*importedAccount) error {
+// openNeeded opens those of the accounts that are not there yet, or not any more: an
+// ephemeral one goes with the command that leaves it empty.
+func (i *journalImporter) openNeeded(ctx context.Context, accounts ...*importedAccount) error {
 	if i.done.DryRun {
 		return nil
 	}
 	missing := make(map[string]*importedAccount)
 	var paths []string
 	for _, a := range accounts {
-		if a.kind() == "ephemeral" && a.counters.empty() && missing[a.Path] == nil {
+		wanting := a.was == nil && !a.opened
+		if a.kind() == "ephemeral" {
+			wanting = a.counters.empty()
+		}
+		if wanting && missing[a.Path] == nil {
 			missing[a.Path] = a
 			paths = append(paths, a.Path)
 		}

@@ -214,7 +214,7 @@ func differingField(made, t *pb.Transfer) (field, was, is string) {
 
 // send makes the transfers, all or none.
 func (i *journalImporter) send(ctx context.Context, l *importList) error {
-	if err := i.openEphemeral(ctx, i.accountsOf(l)...); err != nil {
+	if err := i.openNeeded(ctx, i.accountsOf(l)...); err != nil {
 		return err
 	}
 	answer, err := i.client.Ledger.Transfer(ctx, &pb.TransferRequest{Transfers: l.transfers})

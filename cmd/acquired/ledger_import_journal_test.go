@@ -99,7 +99,7 @@ func TestReadBooksRefuses(t *testing.T) {
 
 func TestStandings(t *testing.T) {
 	t.Parallel()
-	s, err := standingOf(&pb.AccountResponse{State: "open", Ceiling: "10.00", Balance: &pb.BalanceResponse{
+	s, err := standingOf(&pb.AccountResponse{State: "open", Ceiling: "10.00", Overdraft: "2.00", Balance: &pb.BalanceResponse{
 		Available: "4.00", Balance: "3.00", DebitsPosted: "2.00", CreditsPosted: "5.00", DebitsPending: "1.00", CreditsPending: "1.00",
 	}})
 	if err != nil {
@@ -133,9 +133,39 @@ func TestStandings(t *testing.T) {
 	if refused := free.debit(big.NewInt(1)); refused != nil {
 		t.Errorf("an account without limits: got %v", refused)
 	}
-	s, err = standingOf(&pb.AccountResponse{State: "open", HoldOverdraft: true, Balance: &pb.BalanceResponse{Available: unlimited}})
+	s, err = standingOf(&pb.AccountResponse{State: "open", HoldOverdraft: true, Overdraft: unlimited, Balance: &pb.BalanceResponse{
+		DebitsPosted: "0", CreditsPosted: "0", DebitsPending: "0", CreditsPending: "0",
+	}})
 	if err != nil || s.available != nil || s.room != nil || s.debit(big.NewInt(1)) != nil {
 		t.Errorf("unlimited: got %+v, %v, want no bounds", s, err)
+	}
+}
+
+// TestStandingsOfADay spends no more than the daily limit leaves, whatever comes in.
+func TestStandingsOfADay(t *testing.T) {
+	t.Parallel()
+	answer := &pb.AccountResponse{State: "open", Overdraft: "1.00", DailyLimit: "10.00", SpentToday: "4.00", Balance: &pb.BalanceResponse{
+		Available: "6.00", DebitsPosted: "4.00", CreditsPosted: "12.00", DebitsPending: "1.00",
+	}}
+	s, err := standingOf(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.available.Int64() != 800 || s.own.Int64() != 700 || s.today.Int64() != 600 {
+		t.Errorf("got %s available, %s own, %s today, want 800, 700 and 600", s.available, s.own, s.today)
+	}
+	for _, step := range []struct {
+		do      func(*big.Int) *fault.Fault
+		amount  int64
+		refused bool
+	}{{s.debit, 601, true}, {s.credit, 1000, false}, {s.debit, 601, true}, {s.reserve, 200, false}, {s.debit, 401, true}, {s.debit, 400, false}, {s.debit, 0, false}} {
+		if refused := step.do(big.NewInt(step.amount)); (refused != nil) != step.refused {
+			t.Errorf("%d: got %v, want a refusal: %v", step.amount, refused, step.refused)
+		}
+	}
+	answer.SpentToday = "11.00"
+	if s, err = standingOf(answer); err != nil || s.today.Sign() != 0 {
+		t.Errorf("a limit that was lowered: got %s today, %v, want 0", s.today, err)
 	}
 }
 

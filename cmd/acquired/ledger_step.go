@@ -121,6 +121,9 @@ func (r *requestFlag) hintKept(err error, chosen bool) error {
 	if id == "" || id == r.id && !chosen {
 		return err
 	}
+	if index := f.Details["failed_index"]; index != "" {
+		return withHint(err, "that was the answer to the id %s at index %s, and is for ever: to try again, take another", id, index)
+	}
 	return withHint(err, "that is the answer to the id %s for ever: to try again, take another", id)
 }
 

@@ -39,7 +39,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetErr(errOut)
 	// What is wrong before the command begins, the words are at fault.
 	begun := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		err := refuseEmptyFlag(cmd)
+		begun = err == nil
+		return err
+	}
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -71,6 +75,9 @@ func rootCommand(g *globals) *cobra.Command {
 Try it on one node:
 
   acquired agent --dev
+
+An argument that is given is not empty, and neither is a flag but --after, --cursor
+and --description: a variable that a script has not set is wrong usage.
 
 Exit status: 0 done; 1 refused; 2 wrong usage or an unreadable local file;
 3 no answer, or it is not known whether a write was applied.`
@@ -116,12 +123,12 @@ func runNoun(cmd *cobra.Command, args []string) error {
 	return withHint(err, "%s --help", cmd.CommandPath())
 }
 
-// arguments checks how many arguments a command has; names is how its usage
-// line calls them.
+// arguments checks how many arguments a command has, and that none is empty; names
+// is how its usage line calls them.
 func arguments(least, most int, names string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if least <= len(args) && len(args) <= most {
-			return nil
+			return refuseEmptyArgument(cmd, args, names)
 		}
 		err := usage("%s takes %s, got %d arguments", cmd.CommandPath(), names, len(args))
 		return withHint(err, "%s --help", cmd.CommandPath())

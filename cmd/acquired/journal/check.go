@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"acquired/fsm/identity"
 	"acquired/fsm/ledger"
 	"acquired/fsm/path"
 )
@@ -148,7 +149,7 @@ func checkPrincipal(field, principal string) error {
 	if principal == "" {
 		return nil
 	}
-	if _, err := path.Parse(principal); err != nil {
+	if _, err := identity.ParsePrincipal(principal); err != nil {
 		return fmt.Errorf("%s: %w", field, err)
 	}
 	return nil
@@ -216,6 +217,9 @@ func parseTime(field, text string) (int64, error) {
 	nanos := instant.UnixNano()
 	if !time.Unix(0, nanos).Equal(instant) {
 		return 0, fmt.Errorf("%s: %s is too far from 1970", field, shortened(text))
+	}
+	if nanos < 0 {
+		return 0, fmt.Errorf("%s: %s is before 1970", field, shortened(text))
 	}
 	return nanos, nil
 }

@@ -29,8 +29,9 @@ var Names = []string{"jsonl", "csv", "hledger"}
 // appends nothing.
 type Format interface {
 	// AppendHeader is for the beginning of a file. A file that continues another
-	// has none, so that the two can be joined; of JSON lines every part has one.
-	AppendHeader(text []byte) []byte
+	// has none, so that the two can be joined; of JSON lines every part has one, which
+	// says the cursor that it goes on behind, empty for the beginning.
+	AppendHeader(text []byte, after string) []byte
 	// AppendAsset and AppendAccount come before the first entry that names them.
 	// To have them again does no harm.
 	AppendAsset(text []byte, a Asset) []byte

@@ -59,7 +59,7 @@ account account:lab:ann
 `},
 	} {
 		f := Named(test.format)
-		text := f.AppendAsset(f.AppendHeader(nil), Asset{"CORE-HOUR", 2})
+		text := f.AppendAsset(f.AppendHeader(nil, ""), Asset{"CORE-HOUR", 2})
 		text = f.AppendAccount(text, Account{Path: "/account/centre", Asset: "CORE-HOUR"})
 		text = f.AppendAccount(text, Account{
 			Path: "/account/lab/ann", Asset: "CORE-HOUR", Kind: "normal", State: "open", Overdraft: "unlimited", Ceiling: "5.00", DailyLimit: "1.00",
@@ -183,7 +183,7 @@ func randomEntry() *rapid.Generator[*pb.JournalEntry] {
 	return rapid.Custom(func(t *rapid.T) *pb.JournalEntry {
 		return &pb.JournalEntry{
 			Counter: rapid.Uint32().Draw(t, "counter"), Part: rapid.Uint32().Draw(t, "part"),
-			UnixNanos: rapid.Int64().Draw(t, "time"), EffectiveUnixNanos: rapid.Int64().Draw(t, "effective"),
+			UnixNanos: rapid.Int64Min(0).Draw(t, "time"), EffectiveUnixNanos: rapid.Int64Min(0).Draw(t, "effective"),
 			Kind:        rapid.SampledFrom(slices.Sorted(maps.Keys(posting))).Draw(t, "kind"),
 			Id:          ids.Draw(t, "id"),
 			Hold:        reference.Draw(t, "hold"),
@@ -196,7 +196,7 @@ func randomEntry() *rapid.Generator[*pb.JournalEntry] {
 
 // render writes the books in a format.
 func (b books) render(f Format) []byte {
-	text := f.AppendHeader(nil)
+	text := f.AppendHeader(nil, "")
 	for _, a := range b.assets {
 		text = f.AppendAsset(text, a)
 	}

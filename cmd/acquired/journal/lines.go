@@ -16,6 +16,7 @@ const (
 	typeAsset    = "asset"
 	typeAccount  = "account"
 	typeEntry    = "entry"
+	typePage     = "page"
 	typeHold     = "hold"
 	typeDocument = "document"
 	typePeriod   = "period"
@@ -29,6 +30,12 @@ const version = 1
 type journalLine struct {
 	Type    string `json:"type"`
 	Version int    `json:"version"`
+	After   string `json:"after,omitempty"`
+}
+
+type pageLine struct {
+	Type  string `json:"type"`
+	Until string `json:"until"`
 }
 
 type assetLine struct {
@@ -106,8 +113,8 @@ type endLine struct {
 	Sum     string `json:"sha256"`
 }
 
-func (lines) AppendHeader(text []byte) []byte {
-	return appendLine(text, journalLine{typeJournal, version})
+func (lines) AppendHeader(text []byte, after string) []byte {
+	return appendLine(text, journalLine{typeJournal, version, after})
 }
 
 func (lines) AppendAsset(text []byte, a Asset) []byte {
@@ -129,8 +136,12 @@ func (lines) AppendEntry(text []byte, e *pb.JournalEntry) []byte {
 	})
 }
 
-// AppendHold, AppendDocument, AppendPeriod and AppendEnd append what only the format
-// "jsonl" has a place for.
+// AppendPage, AppendHold, AppendDocument, AppendPeriod and AppendEnd append what only
+// the format "jsonl" has a place for. AppendPage says that the entries up to a cursor
+// are there.
+func AppendPage(text []byte, until string) []byte { return appendLine(text, pageLine{typePage, until}) }
+
+// AppendHold appends an open hold.
 func AppendHold(text []byte, h Hold) []byte {
 	return appendLine(text, holdLine{
 		typeHold, h.ID, h.Debit, h.Credit, h.Asset, h.Remaining, formatTime(h.Expires), h.Overdraft, h.Delegate, h.Document, h.Description,

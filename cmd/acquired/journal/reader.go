@@ -23,9 +23,12 @@ const MaxLine = 512 << 10
 type Line struct {
 	// Number is that of the line in the file, from 1.
 	Number int
-	// Begins is set where an export begins: what was said before of what stands
-	// open is old.
-	Begins   bool
+	// Begins is set where an export begins, behind the cursor After: what was said
+	// before of what stands open is old.
+	Begins bool
+	After  string
+	// Page is the cursor up to which the entries before it are all there are.
+	Page     string
 	Asset    *Asset
 	Account  *Account
 	Entry    *pb.JournalEntry
@@ -37,7 +40,8 @@ type Line struct {
 
 // Reader reads the format "jsonl", one line at a time. Each line is checked for
 // itself: what a field may be is what the ledger takes. Where an export ends, its
-// lines are checked together: they are those that were written.
+// lines are checked together: they are those that were written. Where one goes on with
+// another, no entry is missing in between.
 type Reader struct {
 	name   string
 	lines  *bufio.Scanner
@@ -46,6 +50,8 @@ type Reader struct {
 	begun   int
 	entries uint64
 	sum     Sum
+	// reached is how far the exports came.
+	reached place
 }
 
 // NewReader reads r; name is the file's, for errors.
@@ -85,6 +91,9 @@ func (r *Reader) Read() (Line, error) {
 
 // follow notes a line, and refuses an end of other lines than those before it.
 func (r *Reader) follow(line *Line, text []byte) error {
+	if err := r.goOn(line); err != nil {
+		return err
+	}
 	switch {
 	case line.Begins:
 		r.begun, r.entries, r.sum = r.number, 0, NewSum()
@@ -116,6 +125,8 @@ func parseLine(text []byte) (Line, error) {
 	switch head.Type {
 	case typeJournal:
 		return parseJournal(text)
+	case typePage:
+		return parsePage(text)
 	case typeAsset:
 		return parseAsset(text)
 	case typeAccount:
@@ -145,7 +156,23 @@ func parseJournal(text []byte) (Line, error) {
 	if l.Version != version {
 		return Line{}, fmt.Errorf("version: is %d, this program reads %d", l.Version, version)
 	}
-	return Line{Begins: true}, decode(text, &l)
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	_, err := placeOf("after", l.After)
+	return Line{Begins: true, After: l.After}, err
+}
+
+func parsePage(text []byte) (Line, error) {
+	var l pageLine
+	if err := decode(text, &l); err != nil {
+		return Line{}, err
+	}
+	if l.Until == "" {
+		return Line{}, errors.New("until: is missing")
+	}
+	_, err := placeOf("until", l.Until)
+	return Line{Page: l.Until}, err
 }
 
 func parseAsset(text []byte) (Line, error) {

@@ -44,8 +44,10 @@ func (l Line) write(f Format) []byte {
 		return AppendDocument(nil, *l.Document)
 	case l.Period != nil:
 		return AppendPeriod(nil, *l.Period)
+	case l.Page != "":
+		return AppendPage(nil, l.Page)
 	case l.Begins:
-		return f.AppendHeader(nil)
+		return f.AppendHeader(nil, l.After)
 	}
 	return f.AppendEntry(nil, l.Entry)
 }
@@ -104,7 +106,7 @@ func TestReaderNumbersLines(t *testing.T) {
 
 // written gives an export of the text that ends as it should.
 func written(text string) string {
-	text = string(lines{}.AppendHeader(nil)) + text
+	text = string(lines{}.AppendHeader(nil, "")) + text
 	sum := NewSum()
 	sum.Add([]byte(text))
 	return string(AppendEnd([]byte(text), End{Entries: uint64(strings.Count(text, `"type":"entry"`)), Now: true, Sum: sum.String()}))
@@ -137,6 +139,45 @@ func TestReaderChecksTheEnd(t *testing.T) {
 		{"cut off in the middle", strings.Replace(whole, "@ann\"}\n", "\n", 1), "line 2: is cut off: "},
 	} {
 		if _, err := readAll(test.text); !errors.Is(err, fault.Invalid) || !strings.HasPrefix(err.Error(), "f.jsonl, "+test.says) {
+			t.Errorf("%s: got %v, want an invalid fault of f.jsonl, %s", test.name, err, test.says)
+		}
+	}
+}
+
+// TestReaderMissesNoPart reads exports that go on with each other, and some between
+// which something is missing.
+func TestReaderMissesNoPart(t *testing.T) {
+	t.Parallel()
+	entryAt := func(index uint64, counter uint32) string {
+		e := entry()
+		e.Index, e.Counter = index, counter
+		return string(lines{}.AppendEntry(nil, e))
+	}
+	part := func(after string, all ...string) string {
+		return string(lines{}.AppendHeader(nil, after)) + strings.Join(all, "")
+	}
+	page := func(until string) string { return string(AppendPage(nil, until)) }
+	for _, test := range []struct{ name, text, says string }{
+		{"the beginning", part("31", entryAt(40, 0)), ""},
+		{"behind a page", part("", entryAt(12, 0), page("31")) + part("31", entryAt(32, 0)), ""},
+		{"behind an entry", part("", entryAt(12, 0)) + part("12.0", entryAt(12, 1)), ""},
+		{"from before", part("", entryAt(12, 0), page("31")) + part("12", entryAt(32, 0)), ""},
+		{"behind what the first has", part("", page("31")) + part("12", page("20")) + part("31"), ""},
+		{"from the beginning", part("", entryAt(12, 0), page("31")) + part(""), ""},
+		{"three", part("", page("31")) + part("31", page("40.7")) + part("40.7"), ""},
+		{"behind an index of which only some is there", part("", entryAt(12, 0)) + part("12"),
+			"line 3: after: the export goes on behind 12, and those before it come to 12.0: what is between is missing"},
+		{"a hole", part("", entryAt(12, 0), page("31")) + part("45", entryAt(46, 0)), "line 4: after: the export goes on behind 45, and those before it come to 31: "},
+		{"an entry less", part("", page("31.2")) + part("31.3"), "line 3: after: the export goes on behind 31.3, "},
+		{"no cursor", part("x"), `line 1: after: "x" is no cursor`},
+		{"no cursor of a page", part("", page("1.x")), `line 2: until: "1.x" is no cursor`},
+		{"a page of nothing", part("", page("")), "line 2: until: is missing"},
+	} {
+		_, err := readAll(test.text)
+		if test.says == "" && err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if test.says != "" && (!errors.Is(err, fault.Invalid) || !strings.HasPrefix(err.Error(), "f.jsonl, "+test.says)) {
 			t.Errorf("%s: got %v, want an invalid fault of f.jsonl, %s", test.name, err, test.says)
 		}
 	}

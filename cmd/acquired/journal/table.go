@@ -23,7 +23,7 @@ var columns = []string{
 	"hold", "document", "of", "description",
 }
 
-func (table) AppendHeader(text []byte) []byte { return appendRecord(text, columns) }
+func (table) AppendHeader(text []byte, _ string) []byte { return appendRecord(text, columns) }
 
 func (table) AppendAsset(text []byte, _ Asset) []byte { return text }
 

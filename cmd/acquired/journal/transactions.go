@@ -38,7 +38,9 @@ tag of
 
 `
 
-func (transactions) AppendHeader(text []byte) []byte { return append(text, transactionsHeader...) }
+func (transactions) AppendHeader(text []byte, _ string) []byte {
+	return append(text, transactionsHeader...)
+}
 
 // AppendAsset gives the number of digits where there are any: neither program
 // reads a format without digits that the other reads, and both take a commodity
