@@ -255,12 +255,16 @@ func stubborn(node string) func(*server.Config) {
 	}
 }
 
+// makeLeader makes a node lead, and returns when it serves.
 func makeLeader(t *testing.T, c *client.Client, node string) {
 	t.Helper()
 	if _, err := c.Cluster.TransferLeader(t.Context(), &pb.TransferLeaderRequest{Id: node}); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, c, func(s *pb.StatusResponse) bool { return s.Leader == node })
+	if _, err := c.Ledger.TrialBalance(client.WithRead(t.Context(), client.Latest), &pb.TrialBalanceRequest{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestAbandonedCallsAreNotMade: a caller that has gone gets nothing done behind
