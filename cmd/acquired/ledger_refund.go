@@ -17,7 +17,8 @@ func ledgerRefundCommand(g *globals) *cobra.Command {
 		Short: "Move back what a transfer or a capture moved, or a part of it",
 		Long: `refund moves AMOUNT back, or all that was not refunded yet, of what the step with
 the id OF moved. All refunds of it are together at most that much. It needs Spend on
-the account that was paid.`,
+the account that was paid. Of a step that moved several amounts --from and --to, the
+debit and credit of the refund, say which is meant.`,
 		Example: `  acquired ledger refund order-7
   acquired ledger refund order-7 2.50 --from /account/centre --to /account/physics/alice`,
 		Args: arguments(1, 2, "OF, or OF AMOUNT"),

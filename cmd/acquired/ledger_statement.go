@@ -169,7 +169,7 @@ them (opening) and after the last (closing) in the order of time.`,
 			if all && cmd.Flags().Changed("limit") {
 				return usage("--all and --limit do not go together")
 			}
-			if all {
+			if all || request.Limit == 0 {
 				return g.wholeStatement(cmd, &request)
 			}
 			return g.ask(cmd, func(ctx context.Context, c *client.Client) (shape, error) {
@@ -180,7 +180,7 @@ them (opening) and after the last (closing) in the order of time.`,
 			})
 		},
 	}
-	cmd.Flags().Uint32Var(&request.Limit, "limit", statementLines, "most lines, up to 1000")
+	cmd.Flags().Uint32Var(&request.Limit, "limit", statementLines, "most lines, up to 1000; 0 is all")
 	cmd.Flags().StringVar(&request.Cursor, "cursor", "", "where to go on: the cursor of an earlier statement")
 	cmd.Flags().BoolVar(&request.NewestFirst, "newest-first", false, "newest lines first")
 	cmd.Flags().BoolVar(&all, "all", false, "all lines from the cursor on")

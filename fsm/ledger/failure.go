@@ -41,10 +41,16 @@ func failedBefore(tx *command.Tx, kind string, is identified, body func() string
 	if field := differing(is.ProtoReflect().Descriptor(), was.body, body()); field != "" {
 		return used(field)
 	}
-	if was.by != partyOf(tx, tx.Caller.Principal) && !tx.Caller.Operator {
-		was.refusal.Message = "it was refused when another asked for it"
+	return keptAs(was.name, was.refusalFor(tx)).With("failed_index", strconv.FormatUint(was.id.Index, 10))
+}
+
+// refusalFor is the refusal in words that the caller may know.
+func (f *failure) refusalFor(tx *command.Tx) *fault.Fault {
+	caller := &tx.Caller
+	if caller.Operator || f.by.is(tx, caller) || f.by == partyOf(tx, caller.Principal) {
+		return f.refusal
 	}
-	return keptAs(was.name, was.refusal).With("failed_index", strconv.FormatUint(was.id.Index, 10))
+	return &fault.Fault{Kind: f.refusal.Kind, Message: "it was refused when another asked for it", Details: f.refusal.Details}
 }
 
 // keepFailure keeps the refusal of a step that depended on the state, and gives it

@@ -6,9 +6,10 @@ import (
 	"testing"
 
 	"acquired/fsm/command"
-	"acquired/proto/fault"
-
+	"acquired/fsm/fsmtest"
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 // TestKeptOfWhatTheOpMakes: what failed in an op is refused for the same when the op is
@@ -84,4 +85,28 @@ func TestKeptOfWhatTheOpMakes(t *testing.T) {
 	if kept < 12 {
 		t.Errorf("%d failures were kept", kept)
 	}
+}
+
+// TestKeptOfAnother: what a failure says is told again to who met it, under whatever name
+// it goes now, and not to another; and who asks in between changes nothing of it.
+func TestKeptOfAnother(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	m.Clause("/account/a", command.Spend, "/role/spender")
+	alice, bob := m.Principal("/user/alice", "/role/spender"), m.Principal("/user/bob", "/role/spender")
+	ask := &pb.OpRequest{Steps: []*pb.Step{transferring(of("1", "/account/a", "/account/b", "1000"))}}
+	const says, another = "account /account/a has 100.00 USD available", "it was refused when another asked for it"
+	results := m.Apply(fsmtest.Command(alice, ledger.Op, ask), fsmtest.Command(bob, ledger.Op, ask), fsmtest.Command(alice, ledger.Op, ask))
+	for i, want := range []string{says, another, says} {
+		if err := results[i].Err; fault.KindOf(err) != fault.Insufficient || !strings.Contains(err.Error(), want) {
+			t.Errorf("command %d of an entry gives %v, want %s", i, err, want)
+		}
+	}
+	wantRefusedAs(t, m, bob, fault.Insufficient, another, ask.Steps...)
+	wantRefusedAs(t, m, alice, fault.Insufficient, says, ask.Steps...)
+	wantRefusedAs(t, m, m.Operator, fault.Insufficient, says, ask.Steps...)
+	rename(m, "/user/alice", "alicia")
+	wantRefusedAs(t, m, m.Principal("/user/alice", "/role/spender"), fault.Insufficient, another, ask.Steps...)
+	wantRefusedAs(t, m, called(m, "/user/alicia"), fault.Insufficient, says, ask.Steps...)
 }
