@@ -76,6 +76,22 @@ func (r *plainRun) allowed(operation string, paths ...string) *plainFault {
 // spend refuses a caller that may not spend from one of the paths.
 func (r *plainRun) spend(paths ...string) *plainFault { return r.allowed("Spend", paths...) }
 
+// spendOrAgain is spend for what may have been made or refused before, when what has gone
+// was there.
+func (r *plainRun) spendOrAgain(id string, paths ...string) *plainFault {
+	_, made := r.steps[id]
+	_, refused := r.refusals[id]
+	for _, p := range paths {
+		if _, there := r.at[plainPath(p)]; (made || refused) && !there && r.spendNear(p) {
+			continue
+		}
+		if f := r.spend(p); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
 // hasPart says whether the caller has to do with one of the accounts.
 func (r *plainRun) hasPart(accounts ...int) bool {
 	return slices.ContainsFunc(accounts, func(i int) bool {

@@ -16,7 +16,7 @@ func (l *plainLedger) transfers(caller plainCaller, req *pb.TransferRequest) (*p
 	}
 	for _, t := range req.Transfers { // the rule of the list
 		r := &plainRun{plainLedger: l, caller: caller}
-		if f := r.spend(append([]string{t.Debit}, t.ThenDebit...)...); f != nil {
+		if f := r.spendOrAgain(t.Id, append([]string{t.Debit}, t.ThenDebit...)...); f != nil {
 			return nil, f
 		}
 	}

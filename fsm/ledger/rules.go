@@ -40,7 +40,8 @@ func mayOpenAccount(r kv.Reader, req *pb.OpenAccountRequest) ([]command.Need, er
 
 // mayTransfer: whoever may spend from every account that pays. Those that are paid
 // the caller must be able to View, which the body asks. Of a payer that has gone since a
-// transfer was made the nearest name that is left decides, so that it is answered again.
+// transfer was made or failed the nearest name that is left decides, so that it is
+// answered again.
 func mayTransfer(r kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 	if err := checkCount(len(req.Transfers), "transfers"); err != nil {
 		return nil, err
@@ -55,10 +56,11 @@ func mayTransfer(r kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 		if _, ok := asked[account]; ok {
 			return
 		}
-		asked[account] = struct{}{}
 		need := command.Need{Operation: command.Spend, Path: names[account]}
-		if tree.Find(r, need.Path) == nil && isMade(r, id) {
+		if tree.Find(r, need.Path) == nil && isUsed(r, id) {
 			need.Path, need.For = tree.Nearest(r, need.Path).Path, need.Path
+		} else {
+			asked[account] = struct{}{}
 		}
 		all = append(all, need)
 	}
@@ -71,10 +73,13 @@ func mayTransfer(r kv.Reader, req *pb.TransferRequest) ([]command.Need, error) {
 	return all, nil
 }
 
-// isMade says whether a step stands under the id.
-func isMade(r kv.Reader, id string) bool {
-	_, ok := steps.Get(r, kv.StringKey(id))
-	return ok
+// isUsed says whether a step stands under the id, or a failure is kept.
+func isUsed(r kv.Reader, id string) bool {
+	if _, made := steps.Get(r, kv.StringKey(id)); made {
+		return true
+	}
+	_, failed := failures.Get(r, kv.StringKey(id))
+	return failed
 }
 
 // mayOp: everybody may try. What a step needs depends on what those before it made,

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"strings"
+
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
@@ -23,7 +25,7 @@ func Damages() []Damage {
 	var all []Damage
 	for _, some := range [][]Damage{
 		entryDamages(), accountDamages(), assetDamages(), holdDamages(), stepDamages(), backdatedDamages(), periodDamages(), documentDamages(), auditDamages(),
-		indexDamages(),
+		indexDamages(), textDamages(),
 	} {
 		all = append(all, some...)
 	}
@@ -434,6 +436,18 @@ func indexDamages() []Damage {
 		{Name: "an index of accounts that are gone", Delete: "ledger/account_gone_by_path\x00", Want: []string{"index ledger/account_gone_by_path has no entry"}},
 		{Name: "an entry of an index too many", Put: "ledger/hold_by_account\x00xyz", Want: []string{`index ledger/hold_by_account: entry "xyz" is of no record`}},
 		{Name: "a record that is none", Put: "ledger/hold\x00hold2\x00", Want: []string{`the state cannot be read further: state: table ledger/hold: key "ledger/hold\x00hold2\x00"`}},
+	}
+}
+
+// textDamages are of texts that are found, and that no message can hold as they are.
+func textDamages() []Damage {
+	return []Damage{
+		{Name: "a bit of a path", Do: ofAccount("/account/b", func(a *account) { a.path = "/account/\xe2" }), Want: []string{"/account/?"}},
+		{Name: "a bit of an asset", Do: ofHold("hold4", func(h *hold) { h.asset = "US\xc4" }), Want: []string{`hold "hold4": it is of {Asset:US? `}},
+		{Name: "an asset of much", Do: ofHold("hold4", func(h *hold) { h.asset = strings.Repeat("é", 1000) }), Want: []string{"éé..."}},
+		{Name: "an asset of much, and one byte", Do: ofHold("hold4", func(h *hold) { h.asset = "x" + strings.Repeat("é", 1000) }), Want: []string{"éé..."}},
+		{Name: "a bit of the key of an index", Put: "ledger/hold_by_account\x00\xff\xfe", Want: []string{"index ledger/hold_by_account: entry"}},
+		{Name: "a bit of a record that is none", Put: "ledger/hold\x00\xff\xfe\x00", Want: []string{"the state cannot be read further: "}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -402,6 +403,11 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			for _, want := range damage.Want {
 				if !slices.ContainsFunc(found, func(finding string) bool { return strings.Contains(finding, want) }) {
 					t.Errorf("nothing is found with %q, but: %q", want, found)
+				}
+			}
+			for _, finding := range found {
+				if len(finding) > 1024 || !utf8.ValidString(finding) {
+					t.Errorf("a finding of %d bytes cannot be sent: %q", len(finding), finding)
 				}
 			}
 		})
