@@ -34,7 +34,7 @@ func TestAuditOfWhatWasTried(t *testing.T) {
 	open(m, victim, "USD", ledger.Unlimited, "")
 	mustOp(m,
 		transferring(of("paid", victim, b, "5")),
-		&pb.Step{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "hold", Debit: b, Credit: victim, Amount: "1"}}},
+		holding(&pb.PlaceHold{Id: "hold", Debit: b, Credit: victim, Amount: "1"}),
 		invoicing(&pb.IssueInvoice{Id: "invoice", Receivable: victim, Revenue: b, Lines: []*pb.InvoiceLine{{Description: "l", Amount: "1"}}}),
 	)
 	shares := []*pb.Share{{Credit: a, Weight: 1}, {Credit: victim, Weight: 1}}
@@ -124,7 +124,7 @@ func wide(id string, name func() string) *pb.Transfer {
 // among them those of what was refused first, however much is beside it.
 func TestAuditOfWideRefusals(t *testing.T) {
 	t.Parallel()
-	const bank, a, b = "/account/bank", "/account/a", "/account/b"
+	const a, b = "/account/a", "/account/b"
 	m := newBooks(t)
 	m.Clause("/", command.View)
 	m.Clause(a, command.Spend, "/role/mallory")
