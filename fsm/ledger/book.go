@@ -26,7 +26,7 @@ type book struct {
 	// made counts the entries that were made, written are their records.
 	made    uint32
 	written []byte
-	// undo are pages as they were when the chain began; nil outside of chains.
+	// undo are pages as they were before each entry of the chain; nil outside of chains.
 	undo []saved
 }
 
@@ -351,7 +351,7 @@ func (a *asset) mustBalance() {
 	}
 }
 
-// saved is a page as it was when a chain began.
+// saved is a page as it was before an entry of a chain.
 type saved struct {
 	page    *page
 	account account

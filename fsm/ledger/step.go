@@ -81,8 +81,8 @@ func keepsFailing(f *fault.Fault) bool {
 }
 
 // canonical gives what a message says in bytes that are the same for equal
-// messages for ever: the fields that are set, but for the first and those named, in
-// the order of their numbers. The first field of a step is its id.
+// messages for ever: the fields that are set, but for the id and those named, in the
+// order of their numbers.
 func canonical(m protoreflect.Message, but ...protoreflect.Name) string {
 	return string(appendMessage(nil, m, append(but, "id")))
 }
