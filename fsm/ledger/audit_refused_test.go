@@ -108,7 +108,7 @@ func longNames() func() string {
 	}
 }
 
-// wide is a transfer that names as many accounts as there may be, with an id of its own.
+// wide is a transfer that names as many accounts as there may be.
 func wide(id string, name func() string) *pb.Transfer {
 	s := &pb.Transfer{Id: id, Debit: name(), Amount: "1"}
 	for range ledger.MaxSources {
