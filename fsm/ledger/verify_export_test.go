@@ -137,6 +137,8 @@ func accountDamages() []Damage {
 		{Name: "what was spent today", Do: ofAccount("/account/b", func(a *account) { more(&a.spent) }),
 			Want: []string{"account /account/b: its entries spend 58.00 on day", "it says 58.01"}},
 		{Name: "the day of spending", Do: ofAccount("/account/b", func(a *account) { a.day++ }), Want: []string{"account /account/b: its day is"}},
+		{Name: "the path of an account", Do: ofAccount("/account/unused", func(a *account) { a.path = "/account/used" }),
+			Want: []string{"account /account/used: the tree has no account there"}},
 		{Name: "the version of an account", Do: ofAccount("/account/unused", func(a *account) { a.version++ }),
 			Want: []string{"account /account/unused: 3 commands changed it from version 0 on, its version is 4"}},
 		{Name: "an overdraft below use", Do: ofAccount("/account/bank", func(a *account) { a.unlimited = false }),
@@ -170,6 +172,7 @@ func assetDamages() []Damage {
 	return []Damage{
 		{Name: "the totals of an asset", Do: ofUSD(func(a *asset) { more(&a.totals.creditsPosted) }), Want: []string{"asset USD: its accounts have"}},
 		{Name: "the accounts of an asset", Do: ofUSD(func(a *asset) { a.accounts++ }), Want: []string{"asset USD: it has 6 accounts and 30 entries that post, it says 7 and 30"}},
+		{Name: "the scale of an asset", Do: ofUSD(func(a *asset) { a.scale++ }), Want: []string{`no line that says "create USD, scale 3"`}},
 		{Name: "the entries of an asset", Do: ofUSD(func(a *asset) { a.transfers++ }), Want: []string{"it says 6 and 31"}},
 		{Name: "an asset that is missing", Do: func(tx *kv.Tx) { assets.Delete(tx, "EUR") }, Want: []string{"they hold 1 assets that there are not"}},
 	}
