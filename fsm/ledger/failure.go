@@ -46,8 +46,7 @@ func failedBefore(tx *command.Tx, kind string, is identified, body func() string
 
 // refusalFor is the refusal in words that the caller may know.
 func (f *failure) refusalFor(tx *command.Tx) *fault.Fault {
-	caller := &tx.Caller
-	if caller.Operator || f.by.is(tx, caller) || f.by == partyOf(tx, caller.Principal) {
+	if tx.Caller.Operator || f.by.is(tx, &tx.Caller) {
 		return f.refusal
 	}
 	return &fault.Fault{Kind: f.refusal.Kind, Message: "it was refused when another asked for it", Details: f.refusal.Details}

@@ -79,9 +79,9 @@ type verifier struct {
 	// changed counts the commands that changed an account by its path, met are the
 	// accounts of the command that is being read.
 	changed map[path.Path]uint64
+	met     []*tally
 	// created are the assets that were created, in the words of the audit log.
 	created map[string]bool
-	met     []*tally
 	// goneAccounts counts those that came to their end, touched are those that may
 	// have at the index.
 	goneAccounts uint64
@@ -106,7 +106,7 @@ type verifier struct {
 
 	// backdated counts the entries with an effective time of their own, periods are
 	// those that were not closed yet where the journal is read, until is the end of the
-	// newest that was. Of all periods, so many are closed where the audit log is read.
+	// newest that was. Of allPeriods, periodsClosed are closed where the audit log is read.
 	backdated     uint64
 	periods       []period
 	until         int64

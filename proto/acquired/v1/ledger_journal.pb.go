@@ -629,7 +629,8 @@ type AuditLine struct {
 	RequestId string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The command: "ledger.op".
 	Command string `protobuf:"bytes,7,opt,name=command,proto3" json:"command,omitempty"`
-	// What it was to do, in at most 256 bytes.
+	// What it was to do, in at most 256 bytes. That of several steps or transfers is for
+	// who did it, and for those who may Read /account.
 	What string `protobuf:"bytes,8,opt,name=what,proto3" json:"what,omitempty"`
 	// The kind of the fault with which it was refused; empty when it was not. The
 	// message is for those who may Read /account.
