@@ -1,8 +1,12 @@
 # The default target lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build demo cluster test race check format vet generate generated lint fuzz fuzzed bench worlds jepsen reopen clean
+.PHONY: help build demo cluster test race check format vet generate generated lint fuzz fuzzed bench explore worlds jepsen reopen clean
 
 FUZZTIME ?= 30s
+CHECKS ?= 1000
+# Which random histories the race target draws: the same each time, so that what fails
+# is the change (ADR 16). The explore target draws others.
+SEED ?= 1
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -19,6 +23,8 @@ cluster: build ## three agents on loopback, to play with; ends with ctrl-C
 test: ## run the tests
 	go test ./...
 
+race: export RAPID_SEED = $(SEED)
+race: export ACQUIRED_SEED = $(SEED)
 race: ## run the tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /jepsen)
 	go test -race -shuffle=on -timeout 20m ./jepsen/...
@@ -48,6 +54,9 @@ fuzz: ## fuzz each target for FUZZTIME
 
 bench: ## benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+explore: ## the tests on CHECKS random histories each, others every time
+	RAPID_CHECKS=$(CHECKS) go test -count 1 -timeout 120m $$(go list ./... | grep -v /jepsen)
 
 worlds: ## the access evaluator against its reference, on 10 million questions
 	ACQUIRED_LONG=1 go test -timeout 60m -v -run 'TestAgreesWithTheReference|TestWhatIsHidden' ./fsm/acl
