@@ -90,7 +90,6 @@ func (r *referenceRun) replaceAlice(t *rapid.T) {
 	r.callers[1].Client = r.machine.Principal(alice)
 	r.next()
 	r.plain.people = map[string]uint64{"/user/operator": r.plain.people["/user/operator"], alice: r.plain.index}
-	r.compareJournal(t) // of holds that expired meanwhile
 	r.met["replaced"]++
 }
 
