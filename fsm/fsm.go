@@ -108,6 +108,8 @@ func (m *Machine) Command(name string) (*command.Definition, bool) {
 
 // Result is what became of one command.
 type Result struct {
+	// Command is the name of the command.
+	Command string
 	// Index of the entry in which the command was applied or refused; for a
 	// command that was sent again, that of the first time.
 	Index uint64
@@ -141,6 +143,7 @@ func (m *Machine) Apply(index, term uint64, data []byte) []Result {
 	results := make([]Result, len(entry.Commands))
 	for i, c := range entry.Commands {
 		results[i] = m.run(tx, &at, c, expired)
+		results[i].Command = c.Name
 	}
 	pruneAnswers(tx, &at, len(entry.Commands))
 	hash := kvtx.Hash()

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	pb "acquired/proto/acquired/v1"
 	"acquired/server"
 	"acquired/server/servertest"
 )
@@ -126,8 +127,11 @@ func TestMetrics(t *testing.T) {
 		leaders := 0.0
 		for _, id := range cluster.IDs() {
 			leaders += metric(t, cluster, id, "acquired_leader")
-			if got := metric(t, cluster, id, "acquired_commands_total", `kind="not_found"`); got != 1 {
-				t.Errorf("%s counts %v commands about nothing, want 1", id, got)
+			if got := metric(t, cluster, id, "acquired_commands_total", `command="ledger.transfer"`, `kind="not_found"`); got != 1 {
+				t.Errorf("%s counts %v transfers to nothing, want 1", id, got)
+			}
+			if got := metric(t, cluster, id, "acquired_overdue_seconds"); got != 0 {
+				t.Errorf("%s says that something is overdue for %v s, want 0", id, got)
 			}
 			if got, want := metric(t, cluster, id, "acquired_applied_index"), float64(c.Index()); got < want {
 				t.Errorf("the applied index of %s is %v, want %v or more", id, got, want)
@@ -167,4 +171,39 @@ func exposedMetrics(t *testing.T, cluster *servertest.Cluster, node string) (nam
 	}
 	slices.Sort(names)
 	return names
+}
+
+// TestOverdue: while nothing can be written, a node says for how long a hold that is
+// due has waited.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := servertest.Start(t, servertest.Options{Configure: withHTTP})
+		c := cluster.Dial()
+		seed(t, c, "/account/a")
+		if _, err := pay(t.Context(), c, "t1", "/account/a", "1"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.Ledger.Op(t.Context(), &pb.OpRequest{Steps: []*pb.Step{{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{
+			Id: "h", Debit: "/account/a", Credit: "/account/bank", Amount: "1", LifetimeSeconds: 5,
+		}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := cluster.IDs()
+		for _, id := range ids[1:] {
+			cluster.StopNode(id)
+		}
+		wait(t, 65*time.Second)
+		if got := metric(t, cluster, ids[0], "acquired_overdue_seconds"); got < 55 || got > 60 {
+			t.Errorf("a minute after a hold was due, it is overdue for %v s", got)
+		}
+		for _, id := range ids[1:] {
+			cluster.StartNode(id)
+		}
+		wait(t, 30*time.Second)
+		if got := metric(t, cluster, ids[0], "acquired_overdue_seconds"); got != 0 {
+			t.Errorf("with a leader again, something is overdue for %v s", got)
+		}
+	})
 }

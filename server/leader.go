@@ -90,7 +90,7 @@ func (n *Node) lead(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if n.machine.Position().Term != n.raft.Load().CurrentTerm() || n.due() {
+		if n.machine.Position().Term != n.raft.Load().CurrentTerm() || n.overdue() > 0 {
 			n.tick(ctx)
 		}
 		n.keepKeys(ctx)
@@ -111,12 +111,16 @@ func (n *Node) tick(ctx context.Context) {
 	}
 }
 
-// due says whether something waits for the log time to move on.
-func (n *Node) due() bool {
+// overdue says for how long something has waited for the log time to move on, 0 if
+// nothing has.
+func (n *Node) overdue() time.Duration {
 	view := n.machine.View(command.Caller{})
 	defer view.Close()
 	at, ok := fsm.Due(view)
-	return ok && at <= time.Now().UnixNano()
+	if !ok {
+		return 0
+	}
+	return max(0, time.Duration(time.Now().UnixNano()-at))
 }
 
 // promote gives a vote to non-voters that have caught up.

@@ -32,8 +32,8 @@ func newMetrics(n *Node) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 		}, []string{"method", "kind"}),
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "acquired_commands_total", Help: "Commands in applied log entries by kind of answer.",
-		}, []string{"kind"}),
+			Name: "acquired_commands_total", Help: "Commands in applied log entries by name and kind of answer.",
+		}, []string{"command", "kind"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "acquired_entry_commands", Help: "Commands in the log entries that this node proposed.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 10),
@@ -79,6 +79,9 @@ func (m *metrics) gauges(n *Node) {
 	})
 	gauge("acquired_calls_in_progress", "Calls in progress.", func() float64 { return float64(len(n.calls)) })
 	gauge("acquired_queued_commands", "Commands that wait for the log.", func() float64 { return float64(len(n.batcher.queue)) })
+	gauge("acquired_overdue_seconds", "Since when what was due at a time, as holds that expire, waits for its log entry.", func() float64 {
+		return n.overdue().Seconds()
+	})
 	gauge("acquired_state_disk_bytes", "Size of the state on disk.", func() float64 {
 		var size float64
 		n.held.use(func(e *engine.Pebble) { size = float64(e.Metrics().DiskBytes) })
@@ -102,7 +105,7 @@ func (m *metrics) applied(results []fsm.Result, took time.Duration) {
 		if r.Err != nil {
 			kind = string(fault.KindOf(r.Err))
 		}
-		m.commands.WithLabelValues(kind).Inc()
+		m.commands.WithLabelValues(r.Command, kind).Inc()
 	}
 }
 
