@@ -42,8 +42,10 @@ const (
 	maxAuditRefused = 16
 	// maxRefusedAccounts is how many accounts are in it, those of that step first.
 	maxRefusedAccounts = 64
-	// maxAuditAccounts bounds what a damaged record can make a node do.
-	maxAuditAccounts = 10_000
+	// maxAuditAccounts is how many accounts are in it of steps that made no entries: a
+	// step names at most three more than it may come to entries. It also bounds what a
+	// damaged record can make a node do.
+	maxAuditAccounts = MaxEntries + 3*MaxSteps
 )
 
 var (
@@ -151,6 +153,7 @@ func auditOne(tx *command.Tx, l *auditLine) {
 	for _, a := range tx.Caller.Actors {
 		l.actors = append(l.actors, a.Principal)
 	}
+	l.accounts = l.accounts[:min(len(l.accounts), maxAuditAccounts)] // more would not be read again
 	l.what, l.message, l.details = clip(l.what, maxAuditText), clip(l.message, maxAuditText), clip(l.details, maxAuditDetails)
 	head, _ := auditHeads.Get(tx, theAuditHead)
 	l.hash = l.chained(head.hash)

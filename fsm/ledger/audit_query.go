@@ -16,7 +16,7 @@ import (
 	"acquired/proto/fault"
 )
 
-// maxAuditLooks is how many lines are looked at for one answer.
+// maxAuditLooks is how many lines, and entries of them, are looked at for one answer.
 const maxAuditLooks = 10_000
 
 // maxAuditBytes keeps an answer well below the largest message.
@@ -89,26 +89,24 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 	if from := beginOf(v, req.FromUnixNanos); after.Index < from.Index {
 		after = from
 	}
-	all := acl.Allow(v, &v.Caller, v.Time, needs(command.Read, Accounts)) == nil
-	self := partyOf(v, v.Caller.Principal)
+	shown := auditSeenBy(v, req)
 	res := &pb.AuditResponse{}
 	looks, size := 0, 0
 	for l := range auditLines(v, req, after) {
 		switch {
 		case req.UntilUnixNanos != 0 && l.time >= req.UntilUnixNanos:
 			return res, nil
-		case len(res.Lines) == limit, looks == maxAuditLooks, size >= maxAuditBytes:
+		case len(res.Lines) == limit, looks+shown.looks >= maxAuditLooks, size >= maxAuditBytes:
 			res.Cursor = formatCursor(after)
 			return res, nil
 		}
 		looks++
 		after = l.id
-		own := l.by() == self
-		if !own && !all && req.Account == "" {
-			continue // of another, who had the name before
+		if req.Principal != "" && l.principal != path.Path(req.Principal) {
+			continue
 		}
-		if req.Principal == "" || l.principal == path.Path(req.Principal) {
-			described := describeAudit(&l, all, own)
+		if much := shown.of(&l); much != nothing {
+			described := describeAudit(&l, much, shown.isOwn(&l))
 			size += proto.Size(described)
 			res.Lines = append(res.Lines, described)
 		}
@@ -116,20 +114,19 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 	return res, nil
 }
 
-// describeAudit describes a line to who may Read all accounts, or whose own it is, or who
-// may Read one that it is about.
-func describeAudit(l *auditLine, all, own bool) *pb.AuditLine {
+// describeAudit describes a line to who is shown that much of it, as whose own it may be.
+func describeAudit(l *auditLine, much sight, own bool) *pb.AuditLine {
 	described := &pb.AuditLine{
 		Index: l.id.Index, Counter: l.id.Counter, UnixNanos: l.time, Principal: string(l.principal), RequestId: l.request,
 		Command: l.command, Refusal: l.kind, Entries: l.entries,
 	}
-	if all || own || !l.ofSeveral() {
+	if much == whole || own || !l.ofSeveral() {
 		described.What = l.what
 	}
 	for _, a := range l.actors {
 		described.Actors = append(described.Actors, string(a))
 	}
-	if all { // they may name accounts of others, and hashes tell of what they have, by trial
+	if much == whole { // they may name accounts of others, and hashes tell of what they have, by trial
 		described.Message, described.Details = l.message, l.details
 		described.EntriesHash, described.Hash = hex.EncodeToString([]byte(l.digest)), hex.EncodeToString([]byte(l.hash))
 		for _, p := range l.accounts {

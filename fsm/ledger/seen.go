@@ -30,9 +30,14 @@ func (s *seen) may(a *account) bool {
 	}
 	may, ok := s.known[a.id]
 	if !ok {
-		at := tree.Nearest(s.v, a.path).Path
-		may = acl.Allow(s.v, &s.v.Caller, s.v.Time, needs(command.Read, at)) == nil
+		may = s.mayAt(a.path)
 		s.known[a.id] = may
 	}
 	return may
+}
+
+// mayAt is may of what is or was at a path.
+func (s *seen) mayAt(p path.Path) bool {
+	at := tree.Nearest(s.v, p).Path
+	return acl.Allow(s.v, &s.v.Caller, s.v.Time, needs(command.Read, at)) == nil
 }
