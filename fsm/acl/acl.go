@@ -76,6 +76,20 @@ func BarrenFor(v *command.Reading, operations ...command.Operation) func(path.Pa
 	return func(p path.Path) bool { return who.barren(p, operations...) }
 }
 
+// MayOne gives what says whether the caller may do one of the operations, at the log time,
+// on a path that has a node. It asks less and makes less than Allow.
+func MayOne(r kv.Reader, caller *command.Caller, now int64, operations ...command.Operation) func(path.Path) bool {
+	who := subjectOf(r, now, caller)
+	return func(p path.Path) bool {
+		for _, o := range operations {
+			if allowed, _ := who.check(o, p); allowed {
+				return true
+			}
+		}
+		return false
+	}
+}
+
 // callerOf gives the caller of a query as a subject.
 func callerOf(v *command.Reading) subject { return subjectOf(v, v.Time, &v.Caller) }
 

@@ -18,6 +18,14 @@ func (o *operation) concerned(s *pb.Step) bool {
 	return kind.concerns(o, body)
 }
 
+// related says what the caller has to do with.
+func (o *operation) related() *related {
+	if o.relation == nil {
+		o.relation = relatedTo(o.tx, &o.tx.Caller, o.tx.Time)
+	}
+	return o.relation
+}
+
 // maySpendNear is maySpend; of an account that has gone the nearest name that is left
 // decides.
 func (o *operation) maySpendNear(all ...string) bool {
@@ -35,7 +43,7 @@ func (o *operation) concernedByHold(name string) bool {
 	if !ok {
 		return o.concernedByMaking(name, "hold", "cash_cheque")
 	}
-	return mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, &h)
+	return o.related().toHold(&h)
 }
 
 // concernedByMaking: what is not there the op may make, in a step of one of the kinds
@@ -58,14 +66,9 @@ func (o *operation) concernedByDocument(name string) bool {
 }
 
 func (o *operation) concernedByEntries(name string) bool {
-	all := entriesOf(o.tx, name)
-	if len(all) == 0 {
+	of := o.movedBy(name)
+	if of == nil {
 		return o.concernedByMaking(name, transferKind, "capture", "cash_cheque")
 	}
-	for _, e := range all {
-		if hasToDoWith(o.tx, &o.tx.Caller, o.tx.Time, e.debit, e.credit) {
-			return true
-		}
-	}
-	return false
+	return of.known
 }

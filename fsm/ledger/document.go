@@ -131,20 +131,6 @@ func findDocument(r kv.Reader, name string) (document, bool) {
 	return documentsByName.Find(r, kv.StringKey(name))
 }
 
-// concerns says whether the caller has a part in the document: it names the caller,
-// or an account that the caller has to do with.
-func (d *document) concerns(r kv.Reader, caller *command.Caller, now int64) bool {
-	if caller.Operator {
-		return true // accounts may be gone
-	}
-	for _, p := range d.parties {
-		if p.is(r, caller) {
-			return true
-		}
-	}
-	return hasToDoWith(r, caller, now, d.accounts...)
-}
-
 // state says where the document stands at the log time.
 func (d *document) state(r kv.Reader, now int64) string {
 	switch d.kind {
@@ -160,10 +146,17 @@ func (d *document) state(r kv.Reader, now int64) string {
 
 // visible gives a document in which the caller has a part.
 func (o *operation) visible(name string) (document, error) {
+	if d, ok := o.documents[name]; ok {
+		return d, nil
+	}
 	d, ok := findDocument(o.tx, name)
-	if !ok || !d.concerns(o.tx, &o.tx.Caller, o.tx.Time) {
+	if !ok || !o.related().toDocument(&d) {
 		return d, noDocument(name)
 	}
+	if o.documents == nil {
+		o.documents = make(map[string]document)
+	}
+	o.documents[name] = d
 	return d, nil
 }
 

@@ -22,7 +22,7 @@ func maySeeDocument(_ kv.Reader, req *pb.DocumentRequest) ([]command.Need, error
 
 func showDocument(v *command.Reading, req *pb.DocumentRequest) (*pb.DocumentResponse, error) {
 	d, ok := findDocument(v, req.Id)
-	if !ok || !d.concerns(v, &v.Caller, v.Time) {
+	if !ok || !relatedTo(v, &v.Caller, v.Time).toDocument(&d) {
 		return nil, noDocument(req.Id)
 	}
 	return describeDocument(v, v.Time, &d), nil

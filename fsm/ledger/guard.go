@@ -117,7 +117,7 @@ func (o *operation) guardDocument(g *pb.DocumentGuard) error {
 
 // stateOf gives the state of a hold or document that the caller has a part in.
 func (o *operation) stateOf(name string) (string, error) {
-	if h, ok := findHold(o.tx, name); ok && mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, &h) {
+	if h, ok := findHold(o.tx, name); ok && o.related().toHold(&h) {
 		return h.state.String(), nil
 	}
 	d, err := o.visible(name)

@@ -1,10 +1,8 @@
 package ledger
 
 import (
-	"acquired/fsm/acl"
 	"acquired/fsm/command"
 	"acquired/fsm/kv"
-	"acquired/fsm/tree"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -317,30 +315,10 @@ func mustBeOpenHold(h *hold) error {
 
 // hide makes of a refusal what somebody may be told who may not know of the hold.
 func (o *operation) hide(h *hold, err error) error {
-	if !mayReadHold(o.tx, &o.tx.Caller, o.tx.Time, h) || fault.KindOf(err) != fault.Denied {
+	if !o.related().toHold(h) || fault.KindOf(err) != fault.Denied {
 		return noHold(h.name)
 	}
 	return err
-}
-
-// mayReadHold says whether the caller has a part in the hold: it is the delegate,
-// or has to do with the payer or the payee. Those may be gone, which an operator
-// sees through.
-func mayReadHold(r kv.Reader, caller *command.Caller, now int64, h *hold) bool {
-	return caller.Operator || h.delegate.is(r, caller) || hasToDoWith(r, caller, now, h.debit, h.credit)
-}
-
-// hasToDoWith says whether the caller may Read or Spend from one of the accounts.
-func hasToDoWith(r kv.Reader, caller *command.Caller, now int64, all ...command.ID) bool {
-	for _, id := range all {
-		at := tree.Nearest(r, accountOf(r, id).path).Path // the account may be gone
-		for _, o := range [...]command.Operation{command.Read, command.Spend} {
-			if acl.Allow(r, caller, now, []command.Need{{Operation: o, Path: at}}) == nil {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func noHold(name string) error {

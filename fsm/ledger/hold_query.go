@@ -15,7 +15,7 @@ func maySeeHold(_ kv.Reader, req *pb.HoldRequest) ([]command.Need, error) {
 
 func showHold(v *command.Reading, req *pb.HoldRequest) (*pb.HoldResponse, error) {
 	h, ok := findHold(v, req.Id)
-	if !ok || !mayReadHold(v, &v.Caller, v.Time, &h) {
+	if !ok || !relatedTo(v, &v.Caller, v.Time).toHold(&h) {
 		return nil, noHold(req.Id)
 	}
 	return describeHold(v, &h), nil

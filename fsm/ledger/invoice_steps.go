@@ -26,7 +26,7 @@ func checkPayInvoice(s *pb.PayInvoice) error {
 // without any other part in it.
 func (o *operation) payInvoice(s *pb.PayInvoice) (result, error) {
 	d, ok := findDocument(o.tx, s.Invoice)
-	if !ok || d.hash != s.Hash && !d.concerns(o.tx, &o.tx.Caller, o.tx.Time) {
+	if !ok || d.hash != s.Hash && !o.related().toDocument(&d) {
 		return result{}, noDocument(s.Invoice)
 	}
 	if err := o.maySpend(s.Debit); err != nil {

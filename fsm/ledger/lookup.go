@@ -11,20 +11,28 @@ import (
 	"acquired/proto/fault"
 )
 
-// maxLookupBytes keeps an answer below the largest message.
-const maxLookupBytes = 8 << 20
+const (
+	// maxLookupBytes keeps an answer below the largest message.
+	maxLookupBytes = 8 << 20
+	// maxLookupEntries is how many entries are looked at, shown or not.
+	maxLookupEntries = 100_000
+)
 
 func lookup(v *command.Reading, req *pb.LookupRequest) (*pb.LookupResponse, error) {
 	under, err := lookupPath(req)
 	if err != nil {
 		return nil, err
 	}
-	res, shown, size := &pb.LookupResponse{}, seenBy(v, under), 0
+	res, shown, size, looks := &pb.LookupResponse{}, seenBy(v, under), 0, 0
 	for i, id := range req.Ids {
 		if err := checkID(id); err != nil {
 			return nil, in("id "+strconv.Itoa(i), err)
 		}
-		for _, e := range entriesOf(v, id) {
+		all := entriesOf(v, id)
+		if looks += len(all); looks > maxLookupEntries {
+			return nil, fault.Exhausted.New("the steps made over %d entries together: ask for fewer at once", maxLookupEntries)
+		}
+		for _, e := range all {
 			if !e.kind.posts() {
 				continue
 			}

@@ -19,6 +19,11 @@ type operation struct {
 	res    *pb.OpResponse
 	// unentered are the steps that made no entries.
 	unentered []*pb.Step
+	// What was found before, by earlier steps of the op: what the caller has to do with,
+	// documents that concern it, and what other steps moved.
+	relation  *related
+	documents map[string]document
+	moved     map[string]*moved
 	// receipted counts the payments that receipts of the op list.
 	receipted int
 }

@@ -117,40 +117,69 @@ func (o *operation) refundable(s *pb.Refund) (entry, error) {
 		}
 	}
 	was, _ := steps.Get(o.tx, kv.StringKey(s.Of))
-	all := entriesOf(o.tx, s.Of)
-	if !slices.ContainsFunc(all, o.mayKnow) {
+	of := o.movedBy(s.Of)
+	if of == nil || !of.known {
 		return entry{}, noStep(s.Of)
 	}
-	mine := slices.DeleteFunc(all, func(e entry) bool { return !o.mayGiveBack(e) })
-	if len(mine) == 0 {
+	if len(of.mine) == 0 {
 		return entry{}, fault.Denied.New("%s may not Spend what step %s paid", o.tx.Caller.Principal, s.Of).With("of", s.Of)
 	}
 	if why := stepKinds[was.kind].unrefundable; why != "" {
 		return entry{}, fault.Invalid.New("step %s: %s", s.Of, why).With("of", s.Of)
 	}
-	meant := slices.DeleteFunc(mine, func(e entry) bool {
-		return !e.kind.posts() || !o.fits(s.Debit, e.credit) || !o.fits(s.Credit, e.debit)
-	})
-	switch len(meant) {
-	case 0:
-		return entry{}, fault.Invalid.New("step %s moved nothing of the kind that could be refunded", s.Of).With("of", s.Of)
-	case 1:
-		return meant[0], nil
+	var meant *entry
+	for i := range of.mine {
+		e := &of.mine[i]
+		switch {
+		case !e.kind.posts(), !o.fits(s.Debit, e.credit), !o.fits(s.Credit, e.debit):
+		case meant != nil:
+			return entry{}, fault.Invalid.New("step %s moved more than one amount: say which by debit, who was paid, and credit, who paid", s.Of).With("of", s.Of)
+		default:
+			meant = e
+		}
 	}
-	return entry{}, fault.Invalid.New("step %s moved more than one amount: say which by debit, who was paid, and credit, who paid", s.Of).With("of", s.Of)
+	if meant == nil {
+		return entry{}, fault.Invalid.New("step %s moved nothing of the kind that could be refunded", s.Of).With("of", s.Of)
+	}
+	return *meant, nil
 }
 
-// mayKnow says whether the caller may know of the entry.
-func (o *operation) mayKnow(e entry) bool {
-	who := &o.tx.Caller
-	return who.Operator || hasToDoWith(o.tx, who, o.tx.Time, e.debit, e.credit)
+// moved are the entries of a step, and what they are to the caller.
+type moved struct {
+	// known: the caller may know of one of them.
+	known bool
+	// mine are those of which the caller may Spend what was paid.
+	mine []entry
+}
+
+// movedBy gives what the step moved, which is looked at once; nil if there are no entries.
+func (o *operation) movedBy(name string) *moved {
+	if m, ok := o.moved[name]; ok {
+		return m
+	}
+	all := entriesOf(o.tx, name)
+	if len(all) == 0 {
+		return nil // the op may make them yet
+	}
+	m := &moved{}
+	for i := range all {
+		m.known = m.known || o.related().toEntry(&all[i])
+	}
+	if m.known {
+		m.mine = slices.DeleteFunc(all, func(e entry) bool { return !o.mayGiveBack(&e) })
+	}
+	if o.moved == nil {
+		o.moved = make(map[string]*moved)
+	}
+	o.moved[name] = m
+	return m
 }
 
 // mayGiveBack says whether the caller may Spend what was paid. Of an account that
 // is gone everybody is told so who may know of the entry.
-func (o *operation) mayGiveBack(e entry) bool {
+func (o *operation) mayGiveBack(e *entry) bool {
 	if _, ok := accounts.Get(o.tx, e.credit); !ok {
-		return o.mayKnow(e)
+		return o.related().toEntry(e)
 	}
 	return o.may(command.Spend, accountOf(o.tx, e.credit).path) == nil
 }
