@@ -138,7 +138,7 @@ func (m *Machine) Apply(index, term uint64, data []byte) []Result {
 		panic(fmt.Sprintf("log entry %d: %v", index, err))
 	}
 	at.index, at.term, at.time = index, term, max(at.time, entry.UnixNanos)
-	tx := &command.Tx{Tx: kvtx, Index: index, Time: at.time, Made: new(uint32)}
+	tx := &command.Tx{Tx: kvtx, Index: index, Time: at.time, Entry: new(command.Entry)}
 	expired := ledger.Expire(tx) // what has lapsed is seen by no command
 	results := make([]Result, len(entry.Commands))
 	for i, c := range entry.Commands {

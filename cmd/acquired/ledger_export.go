@@ -73,7 +73,7 @@ func (g *globals) export(cmd *cobra.Command, flags *exportFlags) (err error) {
 	defer c.Close()
 	out := &exportFile{w: cmd.OutOrStdout()}
 	if flags.file != "" {
-		if out, err = openExport(flags.file, flags.request.Cursor != ""); err != nil {
+		if out, err = openExportOf(cmd.Context(), c, flags); err != nil {
 			return err
 		}
 	}

@@ -19,9 +19,9 @@ type exportFile struct {
 	fresh bool
 }
 
-// openExport makes the file, or opens it to write behind what it holds.
+// openExport makes the file, or opens it to read what it holds and write behind it.
 func openExport(path string, goOn bool) (*exportFile, error) {
-	mode := os.O_WRONLY | os.O_CREATE
+	mode := os.O_RDWR | os.O_CREATE
 	if !goOn {
 		mode |= os.O_EXCL
 	}

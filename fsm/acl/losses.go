@@ -182,7 +182,7 @@ func keepAdministrators(tx *command.Tx, force bool, do func(*losses) error) erro
 	if force {
 		return do(nil)
 	}
-	l, made := newLosses(), *tx.Made
+	l, entry := newLosses(), *tx.Entry
 	var suspects []path.Path
 	err := tx.Step(func() (err error) {
 		if err := do(l); err != nil {
@@ -196,7 +196,7 @@ func keepAdministrators(tx *command.Tx, force bool, do func(*losses) error) erro
 	if err != errReview {
 		return err
 	}
-	*tx.Made = made // what was made is gone
+	*tx.Entry = entry // what was made is gone
 	if err := checkAdministered(tx, suspects); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func answerSimulate(v *command.Reading, req *pb.SimulateRequest) (*pb.SimulateRe
 	if err != nil {
 		return nil, err
 	}
-	tx := &command.Tx{Tx: v.Overlay(), Index: v.Index + 1, Time: v.Time, Caller: v.Caller, Made: new(uint32)}
+	tx := &command.Tx{Tx: v.Overlay(), Index: v.Index + 1, Time: v.Time, Caller: v.Caller, Entry: new(command.Entry)}
 	if _, err := change(tx, req.Change); err != nil {
 		return nil, err
 	}

@@ -138,8 +138,8 @@ func TestIDs(t *testing.T) {
 // TestNewIDsOfAnEntry: the commands of an entry share the counter.
 func TestNewIDsOfAnEntry(t *testing.T) {
 	t.Parallel()
-	made := new(uint32)
-	first, second := command.Tx{Index: 7, Made: made}, command.Tx{Index: 7, Made: made}
+	entry := new(command.Entry)
+	first, second := command.Tx{Index: 7, Entry: entry}, command.Tx{Index: 7, Entry: entry}
 	for i, got := range []command.ID{first.NewID(), first.NewID(), second.NewID()} {
 		if want := (command.ID{Index: 7, Counter: uint32(i + 1)}); got != want {
 			t.Errorf("id %d is %v, want %v", i, got, want)

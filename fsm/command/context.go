@@ -3,6 +3,7 @@ package command
 import (
 	"acquired/fsm/kv"
 	"acquired/fsm/path"
+	"acquired/proto/fault"
 )
 
 // System is the principal of the cluster itself.
@@ -92,14 +93,38 @@ type Tx struct {
 	Command string
 	// RequestID is that of the command; those of the cluster itself have none.
 	RequestID string
-	// Made counts the IDs of the entry; the commands of an entry share it.
-	Made *uint32
+	// Entry is what the commands of the log entry share.
+	Entry *Entry
+}
+
+// Entry counts what the commands of a log entry did together, those that were refused
+// included. The zero value is for an entry that begins.
+type Entry struct {
+	// made is how many IDs, grown how many bytes Grow was told of.
+	made  uint32
+	grown int
+}
+
+// MaxGrowth is how many bytes the commands of an entry may write that they do not carry
+// themselves: a command of a few bytes may list what others did.
+const MaxGrowth = 4 << 20
+
+// Grow does what writes such bytes, and gives how many they were, unless commands of the
+// entry before came to MaxGrowth: then it returns fault.Unavailable, and the command is to
+// be sent again.
+func (tx *Tx) Grow(write func() (bytes int, err error)) error {
+	if tx.Entry.grown >= MaxGrowth {
+		return fault.Unserved(fault.Definite, "commands at the same time write more than %d bytes of lists: send it again", MaxGrowth)
+	}
+	bytes, err := write()
+	tx.Entry.grown += bytes
+	return err
 }
 
 // NewID gives an ID that nothing else has.
 func (tx *Tx) NewID() ID {
-	*tx.Made++
-	return ID{Index: tx.Index, Counter: *tx.Made}
+	tx.Entry.made++
+	return ID{Index: tx.Index, Counter: tx.Entry.made}
 }
 
 // Reading is all that the body of a query may see.

@@ -23,7 +23,7 @@ func TestSumsOfBackdatedEntries(t *testing.T) {
 		})
 		var all []entry
 		kvtx := store.Begin()
-		tx := &command.Tx{Tx: kvtx, Index: 2, Made: new(uint32)}
+		tx := &command.Tx{Tx: kvtx, Index: 2, Entry: new(command.Entry)}
 		for range rapid.IntRange(0, 20).Draw(t, "entries") {
 			e := entry{id: tx.NewID(), debit: a, credit: b, amount: Amount{Lo: rapid.Uint64Range(0, 99).Draw(t, "amount")}, effective: nanos.Draw(t, "effective")}
 			if rapid.Bool().Draw(t, "the other way") {

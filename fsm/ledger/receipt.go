@@ -40,15 +40,21 @@ func (o *operation) issueReceipt(s *pb.IssueReceipt) (result, error) {
 			return result{}, o.hide(&h, err)
 		}
 	}
-	paid, err := paymentsOf(o.tx, &h)
-	if err != nil {
-		return result{}, err
-	}
-	if o.receipted += len(paid); o.receipted > MaxOpReceiptEntries {
-		return result{}, fault.Exhausted.New("the receipts of the op list more than %d payments: issue them in several", MaxOpReceiptEntries).
-			With("hold", h.name)
-	}
-	return result{hash: o.file(o.receiptTerms(&h, paid))}, nil
+	var made result
+	err := o.tx.Grow(func() (int, error) {
+		paid, err := paymentsOf(o.tx, &h)
+		if err != nil {
+			return 0, err
+		}
+		if o.receipted += len(paid); o.receipted > MaxOpReceiptEntries {
+			return 0, fault.Exhausted.New("the receipts of the op list more than %d payments: issue them in several", MaxOpReceiptEntries).
+				With("hold", h.name)
+		}
+		terms := o.receiptTerms(&h, paid)
+		made.hash = o.file(terms)
+		return len(terms.lines), nil
+	})
+	return made, err
 }
 
 // paymentsOf gives the entries that posted of what the hold reserved, in order.

@@ -36,7 +36,7 @@ func newState(t tester) *state {
 func (s *state) do(body func(*command.Tx) error) error {
 	s.t.Helper()
 	s.index++
-	tx := &command.Tx{Tx: s.store.Begin(), Index: s.index, Time: s.now, Made: new(uint32)}
+	tx := &command.Tx{Tx: s.store.Begin(), Index: s.index, Time: s.now, Entry: new(command.Entry)}
 	err := tx.Step(func() error { return body(tx) })
 	tx.Commit()
 	return err
