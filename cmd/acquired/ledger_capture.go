@@ -104,7 +104,7 @@ func ledgerExtendCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extend HOLD [AMOUNT]",
 		Short: "Hold AMOUNT more, or longer, or both",
-		Long:  "extend holds more, or longer, or both. It needs Spend on the account that pays.",
+		Long:  "extend holds more, or longer, or both. It needs Spend on the account that pays. A hold\nthat came of a cheque stays as it was cashed.",
 		Example: `  acquired ledger extend job-7 20.00
   acquired ledger extend job-7 --expires +7d`,
 		Args: arguments(1, 2, "HOLD, or HOLD AMOUNT"),

@@ -94,6 +94,9 @@ func openAccount(tx *command.Tx, req *pb.OpenAccountRequest) (*pb.OpenAccountRes
 }
 
 func checkAccount(req *pb.OpenAccountRequest) error {
+	if err := checkAsset(req.Asset, 0); err != nil {
+		return err
+	}
 	if _, err := parseKind(req.Kind); err != nil {
 		return err
 	}

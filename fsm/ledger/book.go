@@ -48,6 +48,8 @@ type page struct {
 	section *section
 	// viewed: the caller was found to be able to View it.
 	viewed bool
+	// gone: the state names it, and it is there no more.
+	gone bool
 }
 
 // section is an asset of the book.
@@ -85,15 +87,20 @@ func (b *book) page(s string) (*page, error) {
 	return p, nil
 }
 
-// pageOf gives an account that the state names, which the caller need not View.
+// pageOf gives an account that the state names, which the caller need not View. One that
+// has gone takes part in nothing: mustBeOpen refuses it.
 func (b *book) pageOf(id command.ID) *page {
-	at := accountOf(b.tx, id).path
-	if p, ok := b.byPath[string(at)]; ok {
+	a, ok := accounts.Get(b.tx, id)
+	if !ok {
+		a = accountOf(b.tx, id)
+		return &page{account: a, before: a, section: b.section(mustAsset(b.tx, a.asset)), gone: true}
+	}
+	if p, ok := b.byPath[string(a.path)]; ok {
 		return p
 	}
-	p, err := b.load(at)
+	p, err := b.load(a.path)
 	if err != nil {
-		panic("ledger: an account with a reservation is gone")
+		panic("ledger: an account that is there is not found")
 	}
 	return p
 }
@@ -157,6 +164,9 @@ func (b *book) maySpend(all ...string) error {
 // mustBeOpen refuses accounts that take part in nothing.
 func mustBeOpen(all ...*page) error {
 	for _, p := range all {
+		if p.gone {
+			return fault.Conflict.New("account %s is gone", p.path).With("path", string(p.path))
+		}
 		if p.state != open {
 			return fault.Conflict.New("account %s is %s", p.path, accountStates[p.state]).With("path", string(p.path))
 		}
@@ -216,6 +226,9 @@ func (b *book) pay(kind entryKind, debit, credit *page, amount Amount) error {
 
 // enter makes an entry. Whether the accounts can bear it was looked at.
 func (b *book) enter(kind entryKind, debit, credit *page, amount Amount) error {
+	if debit.gone || credit.gone {
+		panic("ledger: an entry of an account that is gone")
+	}
 	b.save(debit)
 	b.save(credit)
 	if !kind.change(&debit.counters, amount, true, MaxAmount) {

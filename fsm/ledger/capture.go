@@ -50,10 +50,7 @@ func (o *operation) captureHold(s *pb.CaptureHold) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	debit, credit, err := o.pagesOf(&h)
-	if err != nil {
-		return result{}, err
-	}
+	debit, credit := o.pageOf(h.debit), o.pageOf(h.credit)
 	paid, err := o.capturedFor(s, debit, credit)
 	if err != nil {
 		return result{}, err
@@ -103,24 +100,16 @@ func (o *operation) capturedFor(s *pb.CaptureHold, debit, credit *page) (payees,
 	if len(s.Shares) == 0 {
 		return payees{pages: []*page{credit}}, nil
 	}
-	if err := o.may(command.Spend, credit.path); err != nil {
-		return payees{}, err
+	if !credit.gone {
+		if err := o.may(command.Spend, credit.path); err != nil {
+			return payees{}, err
+		}
 	}
 	paid, err := o.payees("", s.Shares)
 	if err != nil {
 		return payees{}, err
 	}
 	return paid, sameAsset("", []*page{debit}, paid.pages)
-}
-
-// pagesOf gives the accounts of a hold. One that is closed may have outlived them.
-func (o *operation) pagesOf(h *hold) (debit, credit *page, err error) {
-	for _, id := range [...]command.ID{h.debit, h.credit} {
-		if _, ok := accounts.Get(o.tx, id); !ok && h.state != holdOpen {
-			return nil, nil, mustBeOpenHold(h)
-		}
-	}
-	return o.pageOf(h.debit), o.pageOf(h.credit), nil
 }
 
 // partOf reads an amount of a hold; empty is all that remains.
@@ -148,9 +137,19 @@ func (b *book) capture(debit, credit *page, paid payees, amount Amount) error {
 		return err
 	}
 	for i, to := range paid.pages {
-		if to == credit && !parts[i].IsZero() {
+		if to == credit { // which has the room reserved
+			continue
+		}
+		if err := b.canTake(to, parts[i]); err != nil {
+			return err
+		}
+	}
+	for i, to := range paid.pages {
+		switch {
+		case parts[i].IsZero():
+		case to == credit:
 			err = b.enter(captured, debit, credit, parts[i])
-		} else if to != credit {
+		default:
 			err = b.divert(debit, credit, to, parts[i])
 		}
 		if err != nil {
@@ -161,12 +160,6 @@ func (b *book) capture(debit, credit *page, paid payees, amount Amount) error {
 }
 
 func (b *book) divert(debit, credit, to *page, amount Amount) error {
-	if amount.IsZero() {
-		return nil
-	}
-	if err := b.canTake(to, amount); err != nil {
-		return err
-	}
 	if err := b.enter(diverted, debit, credit, amount); err != nil {
 		return err
 	}
@@ -179,10 +172,7 @@ func (o *operation) releaseHold(s *pb.ReleaseHold) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	debit, credit, err := o.pagesOf(&h)
-	if err != nil {
-		return result{}, err
-	}
+	debit, credit := o.pageOf(h.debit), o.pageOf(h.credit)
 	amount, err := partOf(&h, debit, s.Amount)
 	if err != nil {
 		return result{}, err
@@ -215,10 +205,7 @@ func (o *operation) extendHold(s *pb.ExtendHold) (result, error) {
 	if err := o.may(command.Spend, payer); err != nil {
 		return result{}, o.hide(&h, err)
 	}
-	debit, credit, err := o.pagesOf(&h)
-	if err != nil {
-		return result{}, err
-	}
+	debit, credit := o.pageOf(h.debit), o.pageOf(h.credit)
 	was, more := h, Amount{}
 	if s.Amount != "" {
 		var err error
@@ -231,6 +218,9 @@ func (o *operation) extendHold(s *pb.ExtendHold) (result, error) {
 	}
 	if err := mustBeOpen(debit, credit); err != nil {
 		return result{}, err
+	}
+	if h.document != "" {
+		return result{}, fault.Conflict.New("hold %s came of document %s: it is of what was cashed, and ends with it", h.name, h.document).With("hold", h.name)
 	}
 	if err := o.prolong(&h, s.ExpiresUnixNanos); err != nil {
 		return result{}, err
@@ -252,9 +242,6 @@ func (o *operation) prolong(h *hold, expires int64) error {
 	}
 	if expires <= h.expires {
 		return fault.Conflict.New("the expiry, %s, is not after the one that hold %s has, %s", instant(expires), h.name, instant(h.expires)).With("hold", h.name)
-	}
-	if h.document != "" {
-		return fault.Conflict.New("hold %s came of document %s and ends with it: it can not be made longer", h.name, h.document).With("hold", h.name)
 	}
 	expires, err := expiry(o.tx.Time, expires, 0)
 	if err != nil {

@@ -53,10 +53,7 @@ func (o *operation) cashCheque(s *pb.CashCheque) (result, error) {
 	if err != nil {
 		return result{}, in("credit", err)
 	}
-	debit, err := o.standing(c.account)
-	if err != nil {
-		return result{}, err
-	}
+	debit := o.pageOf(c.account)
 	if err := sameAsset("", []*page{debit}, []*page{credit}); err != nil {
 		return result{}, err
 	}

@@ -416,7 +416,9 @@ func TestChequeIsCashedIntoAHold(t *testing.T) {
 			t.Errorf("hold %s is %v, %v, want one of cheque c that expires at %d", id, h, err, want)
 		}
 	}
-	wantRefusedAs(t, d.Machine, d.alice, fault.Conflict, "hold h1 came of document c", extending(&pb.ExtendHold{Id: "x", Hold: "h1", ExpiresUnixNanos: expires + 1}))
+	for _, more := range []*pb.ExtendHold{{Id: "x1", Hold: "h1", ExpiresUnixNanos: expires + 1}, {Id: "x2", Hold: "h1", Amount: "1"}} {
+		wantRefusedAs(t, d.Machine, d.alice, fault.Conflict, "hold h1 came of document c", extending(more))
+	}
 	mustOpAs(d.shop, capturing(&pb.CaptureHold{Id: "h1:1", Hold: "h1", Amount: "30"}))
 	d.Wait(hour)
 	d.Apply()

@@ -178,15 +178,6 @@ func (o *operation) mayFor(d *document, operation command.Operation, at path.Pat
 	return err
 }
 
-// standing gives an account that a document or an entry names, unless it is gone.
-func (b *book) standing(id command.ID) (*page, error) {
-	if _, ok := accounts.Get(b.tx, id); !ok {
-		at := accountOf(b.tx, id).path
-		return nil, fault.Conflict.New("account %s is gone", at).With("path", string(at))
-	}
-	return b.pageOf(id), nil
-}
-
 // terms are a document that is being written.
 type terms struct {
 	document

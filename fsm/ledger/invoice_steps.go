@@ -40,11 +40,7 @@ func (o *operation) payInvoice(s *pb.PayInvoice) (result, error) {
 	if err != nil {
 		return result{}, in("debit", err)
 	}
-	receivable, err := o.standing(i.receivable)
-	if err != nil {
-		return result{}, err
-	}
-	m := invoiceMove{document: &d, debit: debit, credit: receivable, asked: s.Amount, effective: s.EffectiveUnixNanos, hash: s.Hash}
+	m := invoiceMove{document: &d, debit: debit, credit: o.pageOf(i.receivable), asked: s.Amount, effective: s.EffectiveUnixNanos, hash: s.Hash}
 	amount, err := o.moveOf(&i, &m, s.Description)
 	if err != nil {
 		return result{}, err
@@ -75,10 +71,7 @@ func (o *operation) creditInvoice(s *pb.CreditInvoice) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	m := invoiceMove{document: &d, asked: s.Amount, effective: s.EffectiveUnixNanos}
-	if m.debit, m.credit, err = o.takingBack(&i); err != nil {
-		return result{}, err
-	}
+	m := invoiceMove{document: &d, debit: o.pageOf(i.revenue), credit: o.pageOf(i.receivable), asked: s.Amount, effective: s.EffectiveUnixNanos}
 	amount, err := o.moveOf(&i, &m, s.Description)
 	if err != nil {
 		return result{}, err
@@ -100,10 +93,7 @@ func (o *operation) voidInvoice(s *pb.VoidInvoice) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	m := invoiceMove{document: &d, effective: s.EffectiveUnixNanos, whole: true}
-	if m.debit, m.credit, err = o.takingBack(&i); err != nil {
-		return result{}, err
-	}
+	m := invoiceMove{document: &d, debit: o.pageOf(i.revenue), credit: o.pageOf(i.receivable), effective: s.EffectiveUnixNanos, whole: true}
 	amount, err := o.moveOf(&i, &m, s.Description)
 	if err != nil {
 		return result{}, err
@@ -122,15 +112,6 @@ func (o *operation) ownInvoice(name string) (d document, i invoice, err error) {
 	}
 	i = mustInvoice(o.tx, d.name)
 	return d, i, o.mayFor(&d, command.Spend, accountOf(o.tx, i.revenue).path)
-}
-
-// takingBack gives the accounts of an entry against the one of the invoice.
-func (o *operation) takingBack(i *invoice) (revenue, receivable *page, err error) {
-	if revenue, err = o.standing(i.revenue); err != nil {
-		return nil, nil, err
-	}
-	receivable, err = o.standing(i.receivable)
-	return revenue, receivable, err
 }
 
 // invoiceMove is what pays or takes back of an invoice.

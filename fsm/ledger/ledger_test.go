@@ -232,7 +232,7 @@ func TestBadInput(t *testing.T) {
 		{"an account that exists", account(a, "USD", "", ""), fault.Exists, "account /account/a exists"},
 		{"an account that exists, in another way", account("am://account/a/", "EUR", "", ""), fault.Exists, "account /account/a exists"},
 		{"an account of an unknown asset", account("/account/new", "XXX", "", ""), fault.NotFound, `no asset "XXX"`},
-		{"an account of no asset", account("/account/new", "", "", ""), fault.NotFound, `no asset ""`},
+		{"an account of no asset", account("/account/new", "", "", ""), fault.Invalid, `asset "": a code is 1 to 16 of`},
 		{"an account outside", account("/user/x", "USD", "", ""), fault.Invalid, "an account is a path below /account"},
 		{"the folder of accounts as one", account("/account", "USD", "", ""), fault.Invalid, "an account is a path below /account"},
 		{"an account with ..", account("/account/../x", "USD", "", ""), fault.Invalid, "not allowed"},

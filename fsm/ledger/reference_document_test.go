@@ -235,9 +235,6 @@ func (r *plainRun) refund(p *pb.Refund) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if f := r.standing(m.credit, m.debit); f != nil {
-		return "", f
-	}
 	left := minus(m.amount, r.refunded(p.Of, m))
 	amount := left
 	if p.Amount != "" {
@@ -404,16 +401,6 @@ func (r *plainRun) writeCheque(p *pb.WriteCheque) (string, *plainFault) {
 	return "", nil
 }
 
-// standing refuses accounts that a document or an entry names and that are gone.
-func (r *plainRun) standing(accounts ...int) *plainFault {
-	for _, i := range accounts {
-		if r.accounts[i].gone {
-			return refuse(fault.Conflict)
-		}
-	}
-	return nil
-}
-
 // spendFor is spend for an account of a document in which the caller has a part: it
 // is told that it may not, whatever it sees.
 func (r *plainRun) spendFor(account int) *plainFault {
@@ -448,9 +435,6 @@ func (r *plainRun) cashCheque(p *pb.CashCheque) (string, *plainFault) {
 		return "", f
 	}
 	from := d.accounts[0]
-	if f := r.standing(from); f != nil {
-		return "", f
-	}
 	scale, f := r.oneAsset("", d.accounts, all)
 	if f != nil {
 		return "", f
@@ -614,9 +598,6 @@ func (r *plainRun) payInvoice(p *pb.PayInvoice) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if f := r.standing(d.accounts[0]); f != nil {
-		return "", f
-	}
 	if _, f := r.oneAsset("", all, d.accounts[:1]); f != nil {
 		return "", f
 	}
@@ -642,9 +623,6 @@ func (r *plainRun) creditInvoice(p *pb.CreditInvoice) (string, *plainFault) {
 		return "", f
 	}
 	if f := r.spendFor(d.accounts[1]); f != nil {
-		return "", f
-	}
-	if f := r.standing(d.accounts[:2]...); f != nil {
 		return "", f
 	}
 	amount, f := r.ofOpen(&d, p.Amount)
@@ -677,9 +655,6 @@ func (r *plainRun) voidInvoice(p *pb.VoidInvoice) (string, *plainFault) {
 		return "", f
 	}
 	if f := r.spendFor(d.accounts[1]); f != nil {
-		return "", f
-	}
-	if f := r.standing(d.accounts[:2]...); f != nil {
 		return "", f
 	}
 	if f := r.usable(d.accounts[0], d.accounts[1]); f != nil {

@@ -456,7 +456,7 @@ func (r *plainRun) held(id string) (h plainHold, f *plainFault) {
 			return h, f
 		}
 	}
-	return h, r.standing(h.debit, h.credit) // an open hold keeps them
+	return h, nil
 }
 
 // mustBeOpen refuses a hold that has ended.
@@ -484,7 +484,7 @@ func (r *plainRun) capture(p *pb.CaptureHold) (string, *plainFault) {
 	if f != nil {
 		return "", f
 	}
-	if len(p.Shares) > 0 { // what the payee has is spent, which is not for the delegate
+	if len(p.Shares) > 0 && !r.accounts[h.credit].gone { // what the payee has is spent, which is not for the delegate
 		if f := r.spend(r.accounts[h.credit].path); f != nil {
 			return "", f
 		}
@@ -595,9 +595,6 @@ func (r *plainRun) extend(p *pb.ExtendHold) (string, *plainFault) {
 	if f := r.spendOfHold(&h, h.debit); f != nil {
 		return "", f
 	}
-	if f := r.standing(h.debit, h.credit); f != nil {
-		return "", f
-	}
 	amount := nothing
 	if p.Amount != "" {
 		amount = parse(p.Amount, r.scaleOf(h.debit))
@@ -611,8 +608,11 @@ func (r *plainRun) extend(p *pb.ExtendHold) (string, *plainFault) {
 	if f := r.usable(h.debit, h.credit); f != nil {
 		return "", f
 	}
+	if h.document != "" {
+		return "", refuse(fault.Conflict)
+	}
 	if p.ExpiresUnixNanos != 0 {
-		if p.ExpiresUnixNanos <= h.expires || h.document != "" || p.ExpiresUnixNanos > r.now+plainTenYears*plainSecond {
+		if p.ExpiresUnixNanos <= h.expires || p.ExpiresUnixNanos > r.now+plainTenYears*plainSecond {
 			return "", refuse(fault.Conflict)
 		}
 		h.expires = p.ExpiresUnixNanos

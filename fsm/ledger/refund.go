@@ -52,14 +52,7 @@ func (o *operation) refund(s *pb.Refund) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	debit, err := o.standing(e.credit)
-	if err != nil {
-		return result{}, err
-	}
-	credit, err := o.standing(e.debit)
-	if err != nil {
-		return result{}, err
-	}
+	debit, credit := o.pageOf(e.credit), o.pageOf(e.debit)
 	back, left := o.givenBackOf(&e)
 	amount := left
 	if s.Amount != "" {

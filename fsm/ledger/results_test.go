@@ -441,9 +441,14 @@ var conflictResults = []reached{
 	byStep("conflict", "an expiry is not after the log time, or more than ten years after it", func(e *estate) *pb.Step {
 		return holding(&pb.PlaceHold{Id: "new", Debit: payer, Credit: payee, Amount: "1", ExpiresUnixNanos: e.Position().Time})
 	}),
-	byStep("conflict", "an expiry is not after the one before, or of a hold that ends with its cheque", func(e *estate) *pb.Step {
+	byStep("conflict", "an expiry is not after the one before", func(e *estate) *pb.Step {
 		hold := e.hold("1")
 		return extending(&pb.ExtendHold{Id: "new", Hold: hold, ExpiresUnixNanos: e.holdOf(hold).ExpiresUnixNanos})
+	}),
+	byOpAs("conflict", "a hold that came of a cheque is to be extended", func(e *estate) (*fsmtest.Client, []*pb.Step) {
+		hold := e.id()
+		e.must(e.bob, e.write().cash(func(s *pb.CashCheque) { s.Id, s.Hold = hold, true }))
+		return e.alice, []*pb.Step{extending(&pb.ExtendHold{Id: "new", Hold: hold, Amount: "1"})}
 	}),
 	byStep("conflict", "a transient account is left with something in it", func(e *estate) *pb.Step {
 		fsmtest.Must(e.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/through", Asset: "CREDIT", Kind: "transient"})

@@ -135,7 +135,7 @@ func accountDamages() []Damage {
 		{Name: "what of an account is pending", Do: ofAccount("/account/b", func(a *account) { more(&a.debitsPending) }),
 			Want: []string{"account /account/b: open holds reserve"}},
 		{Name: "what was spent today", Do: ofAccount("/account/b", func(a *account) { more(&a.spent) }),
-			Want: []string{"account /account/b: its entries spend 58.00 on day", "it says 58.01"}},
+			Want: []string{"account /account/b: its entries spend 59.00 on day", "it says 59.01"}},
 		{Name: "the day of spending", Do: ofAccount("/account/b", func(a *account) { a.day++ }), Want: []string{"account /account/b: its day is"}},
 		{Name: "the path of an account", Do: ofAccount("/account/unused", func(a *account) { a.path = "/account/used" }),
 			Want: []string{"account /account/used: the tree has no account there"}},
@@ -181,7 +181,7 @@ func assetDamages() []Damage {
 func holdDamages() []Damage {
 	return []Damage{
 		{Name: "what is held", Do: ofHold("hold4", func(h *hold) { more(&h.held) }),
-			Want: []string{`hold "hold4": its entries make it held 10.00, it says 10.01`, "account /account/b: open holds reserve"}},
+			Want: []string{`hold "hold4": its entries make it held 11.00, it says 11.01`, "account /account/b: open holds reserve"}},
 		{Name: "what was captured", Do: ofHold("hold1", func(h *hold) { more(&h.captured) }), Want: []string{`hold "hold1": its entries make it captured 5.00, it says 5.01`}},
 		{Name: "the state of a closed hold", Do: ofHold("hold2", func(h *hold) { h.state = holdExpired }),
 			Want: []string{`hold "hold2": nothing of it remains and it ends released, it says that it is expired`}},

@@ -136,7 +136,7 @@ func addDocuments(m *fsmtest.Machine) {
 		&pb.Step{Step: &pb.Step_CreditInvoice{CreditInvoice: &pb.CreditInvoice{Id: "credit", Invoice: "invoice2", Amount: "1", Description: "late"}}},
 		&pb.Step{Step: &pb.Step_VoidInvoice{VoidInvoice: &pb.VoidInvoice{Id: "void", Invoice: "invoice3"}}},
 		refund("refund1", "late1", "0.40"), refund("refund2", "late2", ""),
-		extending(&pb.ExtendHold{Id: "longer", Hold: "cash2", Amount: "1"}),
+		extending(&pb.ExtendHold{Id: "longer", Hold: "hold4", Amount: "1"}),
 	)
 }
 
