@@ -20,7 +20,7 @@ const (
 	AnswerAge = 15 * 60 * 1_000_000_000
 	// AnswerLimit is how many answers are kept.
 	AnswerLimit = 1 << 20
-	// AnswerBytes is how large the kept responses may be together.
+	// AnswerBytes is how large the kept responses and refusals may be together.
 	AnswerBytes = 256 << 20
 )
 
@@ -115,12 +115,25 @@ func keepAnswer(tx *command.Tx, at *position, c *statev1.Command, result Result)
 	if c.RequestId == "" || refusal != nil && refusal.Kind == fault.Unavailable {
 		return // what was not served is to be sent again
 	}
-	answers.Insert(tx.Tx, answer{
+	a := answer{
 		id: tx.NewID(), principal: c.Caller.GetPrincipal(), request: c.RequestId, digest: digest(c),
 		time: tx.Time, response: result.Body, refusal: refusal,
-	})
+	}
+	answers.Insert(tx.Tx, a)
 	at.answers++
-	at.answerBytes += uint64(len(result.Body))
+	at.answerBytes += a.size()
+}
+
+// size is how many bytes what was answered has.
+func (a *answer) size() uint64 {
+	size := len(a.response)
+	if a.refusal != nil {
+		size += len(a.refusal.Message)
+		for _, key := range a.refusal.DetailKeys() {
+			size += len(key) + len(a.refusal.Details[key])
+		}
+	}
+	return uint64(size)
 }
 
 // pruneAnswers drops answers that need not be kept any more: somewhat more than
@@ -135,7 +148,7 @@ func pruneAnswers(tx *command.Tx, at *position, commands int) {
 			break
 		}
 		at.answers--
-		at.answerBytes -= uint64(len(a.response))
+		at.answerBytes -= a.size()
 		at.oldestAnswer = a.id
 		drop = append(drop, a)
 		steps--

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"acquired/fsm/command"
@@ -25,7 +26,7 @@ type auditLine struct {
 	what, details string
 	// kind and message are those of the refusal; empty is none.
 	kind, message string
-	// accounts are those that it is about and that are not in its entries.
+	// accounts are those that it names and that are not in its entries.
 	accounts []path.Path
 	entries  uint32
 	// digest is the SHA-256 of the records of the entries; empty without any.
@@ -124,6 +125,9 @@ func (l *auditLine) ofSeveral() bool {
 		l.command == "ledger.expire"
 }
 
+// cut says whether more accounts than are in the line may have to do with it.
+func (l *auditLine) cut() bool { return l.kind != "" && len(l.accounts) == maxRefusedAccounts }
+
 // chained gives the hash of the line, behind the line with the hash before.
 func (l *auditLine) chained(before string) string {
 	bare := *l
@@ -143,6 +147,14 @@ func (b *book) audit(l *auditLine) {
 		l.entries, l.digest = b.made, string(sum[:])
 	}
 	auditOne(b.tx, l)
+}
+
+// unmoved gives those of the accounts of which the book made no entries.
+func (b *book) unmoved(all []path.Path) []path.Path {
+	return slices.DeleteFunc(all, func(at path.Path) bool {
+		p, ok := b.byPath[string(at)]
+		return ok && p.account != p.before
+	})
 }
 
 // auditOne adds a line of the command that is being applied.

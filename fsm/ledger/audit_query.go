@@ -101,7 +101,7 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 			return res, nil
 		}
 		looks++
-		after = l.id
+		shown.behind, after = after, l.id
 		if req.Principal != "" && l.principal != path.Path(req.Principal) {
 			continue
 		}

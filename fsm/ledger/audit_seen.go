@@ -25,7 +25,7 @@ type auditSeen struct {
 	ofAccount bool
 	// all says that the caller may Read all accounts but for those that are narrower.
 	all bool
-	// behind is the line before, looks how many entries were looked at.
+	// behind is before the entries of the line, looks how many entries were looked at.
 	behind command.ID
 	looks  int
 }
@@ -48,7 +48,7 @@ func (s *auditSeen) of(l *auditLine) sight {
 		read, about = s.readable(l)
 	}
 	switch {
-	case s.all && read == about:
+	case s.all && read == about && (s.v.Caller.Operator || !l.cut()):
 		return whole
 	case s.ofAccount, read > 0, s.isOwn(l):
 		return part
@@ -81,13 +81,12 @@ func (s *auditSeen) readable(l *auditLine) (read, about int) {
 
 // entriesOf gives the entries of a line, the last before it.
 func (s *auditSeen) entriesOf(l *auditLine) (found []entry) {
+	if l.entries == 0 {
+		return nil
+	}
 	begin := command.ID{Index: l.id.Index}
 	if isBefore(begin, s.behind) {
 		begin = s.behind
-	}
-	s.behind = l.id
-	if l.entries == 0 {
-		return nil
 	}
 	for e := range entries.From(s.v, begin) {
 		if !isBefore(e.id, l.id) {

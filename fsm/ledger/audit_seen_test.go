@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -91,5 +92,123 @@ func TestAuditLineOfManyAccounts(t *testing.T) {
 	}
 	if size := proto.Size(last); size > 1<<20 {
 		t.Errorf("the line has %d bytes", size)
+	}
+}
+
+// TestAuditOfNamesThatAreHidden: nor does it say more of those that a step names and of
+// which there are no entries.
+func TestAuditOfNamesThatAreHidden(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	open(m, "/account/hidden/dollars", "USD", "", "50")
+	open(m, "/account/hidden/more", "USD", "", "")
+	m.Clause("/account/hidden", command.View, "/role/boss")
+	m.Clause("/account", command.Read, "/role/auditor")
+	kim := m.Principal("/user/kim", "/role/auditor")
+	up := of("merger-up", "/account/hidden/more", "/account/hidden/dollars", "5")
+	up.UpTo = true
+	fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Transfers: []*pb.Transfer{up}})
+	mustOp(m, &pb.Step{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{Id: "inv", Receivable: "/account/bank", Revenue: "/account/b",
+		Payer: "/account/hidden/dollars", Lines: []*pb.InvoiceLine{{Description: "x", Amount: "1"}}}}})
+	audit, err := fsmtest.Ask(kim, ledger.Audit, &pb.AuditRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range audit.Lines {
+		if strings.Contains(l.What+l.Details, "hidden") {
+			t.Errorf("the audit log shows %q %q", l.What, l.Details)
+		}
+	}
+}
+
+// TestAuditOfRefusedShares: who tries to capture what is held of an account is in its audit
+// lines, for however many accounts it was to be.
+func TestAuditOfRefusedShares(t *testing.T) {
+	t.Parallel()
+	m, mallory := newHidden(t)
+	open(m, "/account/victim", "USD", "", "")
+	pay(m, "v", "/account/bank", "/account/victim", "10")
+	mustOp(m, &pb.Step{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h", Debit: "/account/victim", Credit: "/account/bank", Amount: "5"}}})
+	for _, shares := range []int{1, 64} {
+		s := &pb.CaptureHold{Id: fmt.Sprintf("steal%d", shares), Hold: "h"}
+		for i := range shares {
+			s.Shares = append(s.Shares, &pb.Share{Credit: fmt.Sprintf("/account/nothing/n%d", i), Weight: 1})
+		}
+		if _, err := fsmtest.Do(mallory, ledger.Op, &pb.OpRequest{Steps: []*pb.Step{{Step: &pb.Step_Capture{Capture: s}}}}); err == nil {
+			t.Fatal("it is captured")
+		}
+		res, err := fsmtest.Ask(m.Operator, ledger.Audit, &pb.AuditRequest{Account: "/account/victim", Principal: "/user/mallory"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, l := range res.Lines {
+			found = found || l.What == "capture "+s.Id
+		}
+		if !found {
+			t.Errorf("the refused capture with %d shares is not in the audit of the account that was to pay", shares)
+		}
+	}
+}
+
+// TestAuditOfWhatMovedNothing: it is in the lines of its accounts.
+func TestAuditOfWhatMovedNothing(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	up := func(id string) *pb.Transfer {
+		t := of(id, "/account/b", "/account/a", "5")
+		t.UpTo = true
+		return t
+	}
+	mustOp(m, transferring(up("op-up")))
+	if _, err := transfer(m, up("list-up")); err != nil {
+		t.Fatal(err)
+	}
+	res, err := fsmtest.Ask(m.Operator, ledger.Audit, &pb.AuditRequest{Account: "/account/b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range res.Lines {
+		got = append(got, l.What)
+	}
+	if fmt.Sprint(got) != fmt.Sprint([]string{"open /account/b, asset USD", "transfer op-up", "transfer list-up"}) {
+		t.Errorf("lines %q", got)
+	}
+}
+
+// TestAuditPagesOfALongEntry: who is no operator needs hardly more pages, though the
+// entries of each line are looked at.
+func TestAuditPagesOfALongEntry(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	m.Clause("/account", command.Read, "/role/auditor")
+	kim := m.Principal("/user/kim", "/role/auditor")
+	var all []*statev1.Command
+	for n := range 400 {
+		req := &pb.OpRequest{}
+		for i := range 30 {
+			req.Steps = append(req.Steps, transferring(of(fmt.Sprintf("t%d.%d", n, i), "/account/bank", "/account/a", "1")))
+		}
+		all = append(all, fsmtest.Command(m.Operator, ledger.Op, req))
+	}
+	m.Apply(all...)
+	pages, lines := 0, 0
+	req := &pb.AuditRequest{Limit: 1000}
+	for {
+		res, err := fsmtest.Ask(kim, ledger.Audit, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages++
+		lines += len(res.Lines)
+		if req.Cursor = res.Cursor; req.Cursor == "" {
+			break
+		}
+	}
+	if pages > 5 {
+		t.Errorf("%d lines take %d pages", lines, pages)
 	}
 }

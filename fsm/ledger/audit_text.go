@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -70,18 +71,28 @@ func detailsOfTransfers(all []*pb.Transfer) string {
 	return string(b)
 }
 
-// accountsOfTransfers gives the account that a refusal of them names, and those of the
-// first transfers.
-func accountsOfTransfers(all []*pb.Transfer, refusal *fault.Fault) []path.Path {
-	found := []string{refusal.Details["path"]}
-	for _, t := range all[:min(len(all), maxAuditRefused+1)] {
+// accountsOfTransfers gives the accounts that transfers name.
+func accountsOfTransfers(all []*pb.Transfer) []path.Path {
+	var found []string
+	for _, t := range all {
 		found = append(append(found, payersOf(t)...), t.Credit)
 		for _, s := range t.Shares {
 			found = append(found, s.Credit)
 		}
 	}
-	paths := named(found...)
+	return named(found...)
+}
+
+// accountsOfRefused gives the account that the refusal of a list names, and those of the
+// first transfers of it.
+func accountsOfRefused(all []*pb.Transfer, refusal *fault.Fault) []path.Path {
+	paths := joined(named(refusal.Details["path"]), accountsOfTransfers(all[:min(len(all), maxAuditRefused+1)]))
 	return paths[:min(len(paths), maxRefusedAccounts)]
+}
+
+// joined gives the paths of two lists, each once. The first list is short.
+func joined(some, more []path.Path) []path.Path {
+	return append(some, slices.DeleteFunc(more, func(p path.Path) bool { return slices.Contains(some, p) })...)
 }
 
 // describeSteps lists the kinds and ids of the steps, as far as there is room.
@@ -175,19 +186,21 @@ func foremost[S any](all []S, refusal *fault.Fault) []S {
 
 // accountsOfSteps gives the accounts that steps are about: those that they name, and
 // those of the holds and documents that they name.
+//
+// Those of shares are the last: there may be many, of accounts that there are not.
 func accountsOfSteps(r kv.Reader, all []*pb.Step) []path.Path {
-	var found []string
+	var found, shares []string
 	for _, s := range all {
 		kind, body := kindOf(s)
 		if kind == nil {
 			continue
 		}
-		found = appendAccounts(found, body.ProtoReflect())
 		for _, id := range kind.behind(r, body) {
 			found = append(found, string(accountOf(r, id).path))
 		}
+		found, shares = appendAccounts(found, shares, body.ProtoReflect())
 	}
-	return named(found...)
+	return named(append(found, shares...)...)
 }
 
 // accountFields are the fields of steps that name accounts. That of a list of shares
@@ -197,8 +210,8 @@ var accountFields = map[protoreflect.Name]bool{
 	"account": true, "receivable": true, "revenue": true, "payer": true,
 }
 
-// appendAccounts appends what the message names as accounts.
-func appendAccounts(found []string, m protoreflect.Message) []string {
+// appendAccounts appends what the message names as accounts, and what its shares name.
+func appendAccounts(found, shares []string, m protoreflect.Message) (ofMessage, ofShares []string) {
 	for _, f := range ordered[m.Descriptor()] {
 		switch v := m.Get(f); {
 		case !accountFields[f.Name()]:
@@ -210,11 +223,11 @@ func appendAccounts(found []string, m protoreflect.Message) []string {
 					found = append(found, v.List().Get(i).String())
 					continue
 				}
-				found = appendAccounts(found, v.List().Get(i).Message())
+				shares, _ = appendAccounts(shares, nil, v.List().Get(i).Message())
 			}
 		}
 	}
-	return found
+	return found, shares
 }
 
 // behindHold gives the accounts of a hold.

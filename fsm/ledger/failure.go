@@ -82,13 +82,31 @@ func bare(refusal *fault.Fault) *fault.Fault {
 }
 
 func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fault) *fault.Fault {
+	refusal = inPayer(req.Transfers, refusal)
 	if at, ok := positionOf(refusal, len(req.Transfers)); ok {
 		t := req.Transfers[at]
 		refusal = keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
 	}
 	return auditRefusal(tx, refusal, &auditLine{
-		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfTransfers(foremost(req.Transfers, refusal), refusal),
+		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfRefused(foremost(req.Transfers, refusal), refusal),
 	})
+}
+
+// inPayer says which transfer a refusal is about that the rule gave for an account that
+// pays.
+func inPayer(all []*pb.Transfer, refusal *fault.Fault) *fault.Fault {
+	at, named := refusal.Details["path"]
+	if _, ok := refusal.Details["position"]; ok || !named {
+		return refusal
+	}
+	for i, t := range all {
+		for _, s := range payersOf(t) {
+			if p, err := accountPath(s); err == nil && string(p) == at {
+				return refusal.With("position", strconv.Itoa(i))
+			}
+		}
+	}
+	return refusal
 }
 
 // positionOf gives the position in a list that a refusal is about.

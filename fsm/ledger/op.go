@@ -17,8 +17,8 @@ type operation struct {
 	// bodies are what the steps say, in canonical bytes, as far as it was needed.
 	bodies []string
 	res    *pb.OpResponse
-	// unentered are the steps that made no entries.
-	unentered []*pb.Step
+	// wider are the steps that may name more accounts than their entries.
+	wider []*pb.Step
 	// What was found before, by earlier steps of the op: what the caller has to do with,
 	// documents that concern it, and what other steps moved.
 	relation  *related
@@ -54,7 +54,7 @@ func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
 		return nil, err
 	}
 	if hasMade(req.Steps) {
-		o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, o.unentered)})
+		o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: o.unmoved(accountsOfSteps(tx, o.wider))})
 	}
 	return o.res, nil
 }
@@ -185,8 +185,8 @@ func (o *operation) make(i int, s *pb.Step) (result, error) {
 	kind, body := kindOf(s)
 	o.now = origin{name: body.GetId(), effective: o.tx.Time}
 	made, err := kind.make(o, body)
-	if o.now.entries == 0 {
-		o.unentered = append(o.unentered, s)
+	if o.now.entries == 0 || kind.isWider(body) {
+		o.wider = append(o.wider, s)
 	}
 	if err != nil || kind.name == transferKind { // which keeps itself
 		return made, err
@@ -223,7 +223,7 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) *fault.F
 		refusal = keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
 	return auditRefusal(tx, refusal, &auditLine{
-		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: accountsOfSteps(tx, foremost(req.Steps, refusal)),
+		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: joined(named(refusal.Details["path"]), accountsOfSteps(tx, foremost(req.Steps, refusal))),
 	})
 }
 

@@ -209,3 +209,66 @@ func TestPrecedenceOverAnOp(t *testing.T) {
 		}
 	}
 }
+
+// TestDigitsBeforeWhatIsGone: what is wrong in any state comes before accounts that take
+// part in nothing, and is not kept.
+func TestDigitsBeforeWhatIsGone(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/job", Asset: "USD", Kind: "ephemeral"})
+	pay(m, "in", "/account/a", "/account/job", "5")
+	pay(m, "out", "/account/job", "/account/b", "5") // and it is gone
+	_, err := op(m, &pb.Step{Step: &pb.Step_Refund{Refund: &pb.Refund{Id: "back", Of: "in", Amount: "1.001"}}})
+	f, ok := errors.AsType[*fault.Fault](err)
+	if _, kept := f.Details["kept_as"]; !ok || kept || f.Kind != fault.Invalid {
+		t.Errorf("a refund of 1.001 USD of an account that is gone gives %v, kept: %t, want invalid, not kept", err, kept)
+	}
+}
+
+// TestRoomBeforeOverflow: all who are paid have room before the first is paid.
+func TestRoomBeforeOverflow(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	fsmtest.Must(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/big1", Asset: "BIG", Overdraft: ledger.Unlimited, HoldOverdraft: true})
+	open(m, "/account/big2", "BIG", ledger.Unlimited, "")
+	open(m, "/account/full", "BIG", "", "")
+	open(m, "/account/narrow", "BIG", "", "0")
+	open(m, "/account/payee", "BIG", "", "")
+	pay(m, "fill", "/account/big2", "/account/full", maxAmount)
+	mustOp(m, &pb.Step{Step: &pb.Step_Hold{Hold: &pb.PlaceHold{Id: "h", Debit: "/account/big1", Credit: "/account/payee", Amount: "10"}}})
+	shares := []*pb.Share{{Credit: "/account/full", Amount: "1"}, {Credit: "/account/narrow", Amount: "1"}}
+	_, err := op(m, &pb.Step{Step: &pb.Step_Capture{Capture: &pb.CaptureHold{Id: "c", Hold: "h", Amount: "2", Shares: shares}}})
+	if fault.KindOf(err) != fault.Insufficient {
+		t.Errorf("a capture for an account that is full and one without room gives %v, want insufficient", err)
+	}
+	_, err = transfer(m, &pb.Transfer{Id: "t", Debit: "/account/big1", Amount: "2", Shares: shares})
+	if fault.KindOf(err) != fault.Insufficient {
+		t.Errorf("a transfer to the same gives %v, want insufficient", err)
+	}
+}
+
+// TestPositionOfAPayer: a list that is refused for an account that pays says which transfer
+// it is of.
+func TestPositionOfAPayer(t *testing.T) {
+	t.Parallel()
+	_, mallory := newHidden(t)
+	for _, debit := range []string{"/account/b", "/account/nothing"} {
+		list := []*pb.Transfer{of("x1", "/account/a", "/account/b", "1"), of("x2", debit, "/account/a", "1")}
+		_, err := fsmtest.Do(mallory, ledger.Transfer, &pb.TransferRequest{Transfers: list})
+		f, _ := errors.AsType[*fault.Fault](err)
+		if f.Details["position"] != "1" {
+			t.Errorf("a list whose second transfer is of %s gives %v, details %v", debit, f, f.Details)
+		}
+	}
+}
+
+// TestLongAsset: no refusal has a text as long as what was asked for.
+func TestLongAsset(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	_, err := fsmtest.Do(m.Operator, ledger.OpenAccount, &pb.OpenAccountRequest{Path: "/account/x", Asset: strings.Repeat("A", 8<<20)})
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Kind != fault.Invalid || len(f.Details["asset"])+len(f.Message) > 1000 {
+		t.Errorf("an asset of 8 MiB is refused as %s, in %d bytes", fault.KindOf(err), len(f.Details["asset"])+len(f.Message))
+	}
+}

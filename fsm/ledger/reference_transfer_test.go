@@ -14,10 +14,10 @@ func (l *plainLedger) transfers(caller plainCaller, req *pb.TransferRequest) (*p
 	if f := checkList(req); f != nil {
 		return nil, f
 	}
-	for _, t := range req.Transfers { // the rule of the list
+	for i, t := range req.Transfers { // the rule of the list
 		r := &plainRun{plainLedger: l, caller: caller}
 		if f := r.spendOrAgain(t.Id, append([]string{t.Debit}, t.ThenDebit...)...); f != nil {
-			return nil, f
+			return nil, f.at(i)
 		}
 	}
 	before := l.clone()

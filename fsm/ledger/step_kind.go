@@ -17,6 +17,7 @@ type stepKind struct {
 	concerns     func(*operation, identified) bool
 	behind       func(kv.Reader, identified) []command.ID
 	entries      func(identified) int
+	isWider      func(identified) bool
 	unrefundable string
 }
 
@@ -35,6 +36,8 @@ type stepOf[S identified] struct {
 	behind func(kv.Reader, S) []command.ID
 	// entries is how many it can come to; nil is two.
 	entries func(S) int
+	// isWider says whether it may name accounts that its entries do not; nil is no.
+	isWider func(S) bool
 	// unrefundable says why what it posted cannot be refunded, and what to do
 	// instead; empty is that it can.
 	unrefundable string
@@ -69,6 +72,7 @@ func defineStep[S identified](of stepOf[S]) {
 		concerns:     func(o *operation, s identified) bool { return of.concerns(o, s.(S)) },
 		behind:       func(kv.Reader, identified) []command.ID { return nil },
 		entries:      func(identified) int { return 2 },
+		isWider:      func(identified) bool { return false },
 		unrefundable: of.unrefundable,
 	}
 	if of.behind != nil {
@@ -76,6 +80,9 @@ func defineStep[S identified](of stepOf[S]) {
 	}
 	if of.entries != nil {
 		kind.entries = func(s identified) int { return of.entries(s.(S)) }
+	}
+	if of.isWider != nil {
+		kind.isWider = func(s identified) bool { return of.isWider(s.(S)) }
 	}
 	for i := range stepOneof.Fields().Len() {
 		if f := stepOneof.Fields().Get(i); f.Message() == message {

@@ -14,6 +14,7 @@ func defineMoves() {
 		make:     (*operation).makeTransferStep,
 		concerns: func(o *operation, s *pb.Transfer) bool { return o.maySpendNear(payersOf(s)...) },
 		entries:  entriesAtMost,
+		isWider:  func(s *pb.Transfer) bool { return !isPlain(s) },
 	})
 	defineStep(stepOf[*pb.PlaceHold]{
 		check:    checkPlace,
@@ -28,6 +29,7 @@ func defineMoves() {
 		concerns: func(o *operation, s *pb.CaptureHold) bool { return o.concernedByHold(s.Hold) },
 		behind:   func(r kv.Reader, s *pb.CaptureHold) []command.ID { return behindHold(r, s.Hold) },
 		entries:  func(s *pb.CaptureHold) int { return 2 + 2*len(s.Shares) },
+		isWider:  func(s *pb.CaptureHold) bool { return len(s.Shares) > 0 },
 	})
 	defineStep(stepOf[*pb.ReleaseHold]{
 		check:    checkRelease,
@@ -78,6 +80,7 @@ func defineDocuments() {
 		check:        checkIssueInvoice,
 		make:         (*operation).issueInvoice,
 		concerns:     func(o *operation, s *pb.IssueInvoice) bool { return o.maySpendNear(s.Receivable) },
+		isWider:      func(s *pb.IssueInvoice) bool { return s.Payer != "" },
 		unrefundable: "an invoice cannot be refunded: void it, or credit what is open",
 	})
 	defineStep(stepOf[*pb.PayInvoice]{

@@ -19,6 +19,8 @@ type transfers struct {
 	*book
 	list []*pb.Transfer
 	res  *pb.TransferResponse
+	// wider are those that may name more accounts than their entries.
+	wider []*pb.Transfer
 	// refused is why chains were not made, as in the response.
 	refused []*fault.Fault
 }
@@ -38,10 +40,10 @@ func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, er
 // auditList adds the line of the list. One of which nothing was made was refused, if
 // not all of it stood already.
 func (l *transfers) auditList() {
-	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list)}
+	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list), accounts: l.unmoved(accountsOfTransfers(l.wider))}
 	if len(l.refused) > 0 {
 		line.what += fmt.Sprintf(", refused: %d, the first %s (%s)", len(l.refused), l.failed()[0].Id, l.refused[0].Kind)
-		line.accounts = accountsOfTransfers(l.failed(), l.refused[0])
+		line.accounts = joined(accountsOfRefused(l.failed(), l.refused[0]), line.accounts)
 	}
 	switch {
 	case l.res.Created > 0:
@@ -254,6 +256,9 @@ func (l *transfers) makeOne(i int, stands *step) error {
 			return err
 		}
 		l.res.Created++
+		if made.entries == 0 || !isPlain(t) {
+			l.wider = append(l.wider, t)
+		}
 		stands = &made
 	} else {
 		l.res.Existing = append(l.res.Existing, &pb.ExistingTransfer{Position: uint32(i), Index: stands.first.Index})
