@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -45,10 +46,11 @@ may have nothing left of it until tomorrow. Refunds, exchanges and what was paid
 invoices and cheques become transfers: what was refunded of an entry does not count
 any more, and all of it can be refunded.
 
-Nothing is changed when a line is wrong, and no list of transfers, of up to 1000
-or 1 MiB, is sent that an account could not bear. --dry-run says all that would be
-made, left out or refused. It does not look at what the user may do, which is to be
-Read, Write, Admin and Spend on /account, and counts twice what joined parts both have.`,
+Nothing is changed when a line is wrong or of a time to come, and no list of
+transfers, of up to 1000 or 1 MiB, is sent that an account could not bear.
+--dry-run says all that would be made, left out or refused. It does not look at what
+the user may do, which is to be Read, Write, Admin and Spend on /account, and counts
+twice what joined parts both have.`,
 		Example: `  acquired ledger import journal.jsonl --dry-run
   acquired ledger import journal.jsonl
   acquired --context old ledger export | acquired --context new ledger import -`,
@@ -326,12 +328,11 @@ func (i *journalImporter) note(format string, args ...any) {
 
 // transferOf is the transfer that makes an entry again.
 func transferOf(e *pb.JournalEntry) *pb.Transfer {
-	t := &pb.Transfer{
+	return &pb.Transfer{
 		Id: journal.TransferID(e), Debit: e.Debit, Credit: e.Credit, Amount: e.Amount, Asset: e.Asset,
-		EffectiveUnixNanos: e.EffectiveUnixNanos, Description: e.Description,
+		EffectiveUnixNanos: effectiveOf(e), Description: e.Description,
 	}
-	if t.EffectiveUnixNanos == 0 {
-		t.EffectiveUnixNanos = e.UnixNanos
-	}
-	return t
 }
+
+// effectiveOf is when the transfer of an entry is effective.
+func effectiveOf(e *pb.JournalEntry) int64 { return cmp.Or(e.EffectiveUnixNanos, e.UnixNanos) }

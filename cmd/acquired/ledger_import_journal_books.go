@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"acquired/cmd/acquired/journal"
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 // journalBooks are what the lines of a file come to. They grow with the accounts and
@@ -29,6 +31,10 @@ type journalBooks struct {
 	// bound are those posted that belong to a refund, an exchange, an invoice or a
 	// cheque, and will be nothing but transfers.
 	bound uint64
+	// latest is the entry posted that is effective the latest, from line latestLine;
+	// nil when there is none.
+	latest     *pb.JournalEntry
+	latestLine int
 	// parts are the exports that were joined, and after is where the first began.
 	parts int
 	after string
@@ -39,7 +45,7 @@ type journalBooks struct {
 	holds     []*importedHold
 	documents map[string]uint64
 	open      []string
-	periods   []journal.Period
+	periods   []importedPeriod
 
 	// begun is set when an export began and did not end; end is the last.
 	begun bool
@@ -69,7 +75,13 @@ type importedHold struct {
 	nobody string
 }
 
-// readBooks reads the file to its end. What is wrong with it is wrong usage.
+type importedPeriod struct {
+	journal.Period
+	line int
+}
+
+// readBooks reads the file to its end. What is wrong with it is wrong usage, and what
+// is yet to come a conflict.
 func readBooks(ctx context.Context, file *os.File, name string) (*journalBooks, error) {
 	b := &journalBooks{
 		file: name, assets: make(map[string]*importedAsset), accounts: make(map[exportKey]*importedAccount),
@@ -86,7 +98,10 @@ func readBooks(ctx context.Context, file *os.File, name string) (*journalBooks, 
 	case len(b.codes) == 0:
 		return b, usage("%s has nothing in it", name)
 	}
-	return b, b.checkAmounts()
+	if err := b.checkAmounts(); err != nil {
+		return b, err
+	}
+	return b, b.checkTimes(time.Now().UnixNano())
 }
 
 // eachLine gives the lines of the file from its beginning.
@@ -134,7 +149,7 @@ func (b *journalBooks) add(line journal.Line) error {
 	case line.Document != nil:
 		b.addDocument(line.Document)
 	case line.Period != nil:
-		b.periods = append(b.periods, *line.Period)
+		b.periods = append(b.periods, importedPeriod{*line.Period, line.Number})
 	default:
 		return b.addEntry(line.Number, line.Entry)
 	}
@@ -225,6 +240,9 @@ func (b *journalBooks) addEntry(line int, e *pb.JournalEntry) error {
 		return nil
 	}
 	b.posted++
+	if b.latest == nil || effectiveOf(e) > effectiveOf(b.latest) {
+		b.latest, b.latestLine = e, line
+	}
 	if e.Of != "" || e.Document != "" {
 		b.bound++
 	}
@@ -281,6 +299,26 @@ func (b *journalBooks) checkAmounts() error {
 func (b *journalBooks) checkAmount(line int, field, amount, asset string) error {
 	if _, err := ledger.ParseAmount(amount, uint8(b.assets[asset].scale)); err != nil {
 		return b.wrong(line, field, "%w", err)
+	}
+	return nil
+}
+
+// checkTimes refuses what the cluster would refuse when other things are made: what
+// is later than now, and periods that are not in the order of time.
+func (b *journalBooks) checkTimes(now int64) error {
+	if e := b.latest; e != nil && effectiveOf(e) > now {
+		return fault.Conflict.New("%s, line %d: transfer %s is effective %s, and now it is %s",
+			b.file, b.latestLine, journal.TransferID(e), formatNanos(effectiveOf(e)), formatNanos(now))
+	}
+	for i, p := range b.periods {
+		if i > 0 && p.Until <= b.periods[i-1].Until {
+			return b.wrong(p.line, "until", "period %q ends %s, and the one on line %d ends %s: each ends later than the one before",
+				p.Name, formatNanos(p.Until), b.periods[i-1].line, formatNanos(b.periods[i-1].Until))
+		}
+		if p.Until > now {
+			return fault.Conflict.New("%s, line %d: period %q ends %s, and now it is %s: a period is closed when it is over",
+				b.file, p.line, p.Name, formatNanos(p.Until), formatNanos(now))
+		}
 	}
 	return nil
 }

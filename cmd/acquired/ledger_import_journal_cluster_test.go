@@ -37,7 +37,7 @@ func importWith(
 	defer file.Close()
 	books, err := readBooks(ctx, file, path)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	i := newJournalImporter(c, file, books, notes, flags)
 	err = i.run(ctx)
@@ -280,24 +280,57 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// TestImportOfWhatIsToCome refuses what is effective later than now, before its id is
-// used up.
+// TestImportOfWhatIsToCome refuses what the cluster would refuse as too late, or out of
+// order, before anything is made.
 func TestImportOfWhatIsToCome(t *testing.T) {
 	t.Parallel()
 	c := startLedger(t)
-	path := writeBooks(t, "5.00")
-	later := strings.Replace(readFile(t, path), "2020-01-01", "2200-01-01", 1)
-	if err := os.WriteFile(path+"-later", []byte(later), 0o600); err != nil {
-		t.Fatal(err)
+	asset, entry := `{"type":"asset","code":"USD","scale":2}`, bookLine("1", "/account/ann", "/account/centre", "USD", "5.00")
+	period := func(name, until string) string {
+		return `{"type":"period","name":"` + name + `","until":"` + until + `T00:00:00Z"}`
 	}
-	for _, dryRun := range []bool{true, false} {
-		_, err := importFile(t.Context(), t, c, path+"-later", io.Discard, dryRun)
-		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), ", line 1: transfer 1 is effective 2200-01-01T00:00:00Z, and now it is 2") {
-			t.Errorf("dry run %v: got %v, want a conflict", dryRun, err)
+	later := strings.Replace(bookLine("2", "/account/ann", "/account/centre", "USD", "5.00"), "2020-01-01", "2200-01-01", 1)
+	unset := strings.NewReplacer("2020-01-01", "1970-01-01", "2020-01-02", "2200-01-01").Replace(entry)
+	for _, test := range []struct {
+		name   string
+		lines  []string
+		status int
+		says   string
+	}{
+		{"an entry", []string{asset, entry, later, entry}, statusRefused, ", line 3: transfer 2 is effective 2200-01-01T00:00:00Z, and now it is 2"},
+		{"an entry by its log time", []string{asset, unset}, statusRefused, ", line 2: transfer 1 is effective 2200-01-01T00:00:00Z, and now it is 2"},
+		{"a period", []string{asset, entry, period("x", "2025-01-01"), period("y", "2200-01-01")}, statusRefused,
+			`, line 4: period "y" ends 2200-01-01T00:00:00Z, and now it is 2`},
+		{"a period of before", []string{asset, entry, period("x", "2025-01-01"), period("y", "2024-01-01")}, statusUsage,
+			`, line 4: until: period "y" ends 2024-01-01T00:00:00Z, and the one on line 3 ends 2025-01-01T00:00:00Z: `},
+		{"a period twice", []string{asset, entry, period("x", "2025-01-01"), period("x", "2025-01-01")}, statusUsage, `, line 4: until: period "x" ends `},
+	} {
+		path := writeLines(t, test.lines...)
+		for _, dryRun := range []bool{true, false} {
+			_, err := importFile(t.Context(), t, c, path, io.Discard, dryRun)
+			if err == nil || failureOf(err).status != test.status || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%s, dry run %v: got %v, want status %d: %s", test.name, dryRun, err, test.status, test.says)
+			}
 		}
 	}
-	if done := mustImport(t, c, path, false); done.Created != 1 {
-		t.Errorf("got %+v, want the transfer", done)
+	if totals, err := askTrialBalance(client.WithRead(t.Context(), client.Latest), c); err != nil || len(totals.Assets) != 0 {
+		t.Errorf("after the refusals: got %v, %v, want no asset", totals, err)
+	}
+	if done := mustImport(t, c, writeLines(t, asset, entry, period("x", "2024-01-01"), period("y", "2025-01-01")), false); done.Created != 1 || done.Periods != 2 {
+		t.Errorf("got %+v, want the transfer and both periods", done)
+	}
+}
+
+// TestPeriodsOfJoinedExports takes those of the last: the same are in each of them.
+func TestPeriodsOfJoinedExports(t *testing.T) {
+	t.Parallel()
+	_, from := startUSD(t)
+	if _, err := from.Ledger.ClosePeriod(t.Context(), &pb.ClosePeriodRequest{UntilUnixNanos: 1577923200_000000000, Name: "2019"}); err != nil {
+		t.Fatal(err)
+	}
+	whole := readFile(t, exportFileOf(t, from, "jsonl"))
+	if done := mustImport(t, startLedger(t), writeLines(t, whole+whole), false); done.Periods != 1 {
+		t.Errorf("got %+v, want the period", done)
 	}
 }
 

@@ -2,24 +2,26 @@ package main
 
 import (
 	"math/big"
-	"slices"
 
 	"acquired/cmd/acquired/swf"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
 
-// need is how much an account has to bear, in minor units: charged and held, as it
-// is now and as it was at most.
-type need struct{ now, most *big.Int }
+// need is how much an account has to bear, in minor units: what is charged and held,
+// as it is now and as it was at most, and all that was ever reserved: of a daily limit
+// nothing is given back.
+type need struct{ now, most, reserved *big.Int }
 
-func newNeed() *need { return &need{new(big.Int), new(big.Int)} }
+func newNeed() *need { return &need{new(big.Int), new(big.Int), new(big.Int)} }
 
 func (n *need) add(c charge) {
 	if c.event.ends() {
+		n.reserved.Add(n.reserved, c.more)
 		n.now.Sub(n.now, c.held)
 		n.now.Add(n.now, c.used)
 	} else {
+		n.reserved.Add(n.reserved, c.held)
 		n.now.Add(n.now, c.held)
 	}
 	if n.now.Cmp(n.most) > 0 {
@@ -29,7 +31,7 @@ func (n *need) add(c charge) {
 
 // needs gives what each account has to bear beside what it bears now. No account
 // holds more than 2^103-1 minor units.
-func (i *importer) needs() (map[string]*big.Int, error) {
+func (i *importer) needs() (map[string]*need, error) {
 	users, payee := make([]*need, len(i.log.users)), newNeed()
 	for user := range users {
 		users[user] = newNeed()
@@ -44,9 +46,9 @@ func (i *importer) needs() (map[string]*big.Int, error) {
 			return nil, fault.Invalid.New("job %d: more than 2^103-1 minor units of %s would be held and charged", c.job.number, i.flags.asset)
 		}
 	}
-	needs := map[string]*big.Int{i.flags.payee: payee.most}
+	needs := map[string]*need{i.flags.payee: payee}
 	for user, n := range users {
-		needs[i.account(i.log.users[user])] = n.most
+		needs[i.account(i.log.users[user])] = n
 	}
 	return needs, nil
 }
@@ -67,58 +69,48 @@ func (i *importer) bearAll(accounts []*pb.AccountResponse) error {
 // bear refuses what an account could not bear as it is now. The cluster would
 // refuse it too, but then for ever: the id of a step that was refused for want of
 // funds is used up.
-func (i *importer) bear(a *pb.AccountResponse, need *big.Int) error {
-	if need.Sign() == 0 {
+func (i *importer) bear(a *pb.AccountResponse, n *need) error {
+	if n.most.Sign() == 0 && n.reserved.Sign() == 0 {
 		return nil
 	}
 	if a.State != "open" {
 		return fault.Conflict.New("account %s is %s", a.Path, a.State)
 	}
-	has, what, err := i.means(a)
-	if err != nil || has == nil || has.Cmp(need) >= 0 {
+	bounds, err := i.bounds(a, n)
+	if err != nil {
 		return err
 	}
-	return fault.Insufficient.New("account %s has %s %s %s, up to %s are needed at once",
-		a.Path, swf.FormatMinor(has, i.scale), i.flags.asset, what, swf.FormatMinor(need, i.scale))
+	for _, b := range bounds {
+		if b.has == nil || b.need.Sign() == 0 || b.has.Cmp(b.need) >= 0 {
+			continue
+		}
+		if b.has.Sign() < 0 {
+			b.has.SetInt64(0)
+		}
+		return fault.Insufficient.New("account %s has %s %s %s, up to %s are needed %s",
+			a.Path, swf.FormatMinor(b.has, i.scale), i.flags.asset, b.what, swf.FormatMinor(b.need, i.scale), b.when)
+	}
+	return nil
 }
 
-// means gives what may still be held of a user's account or for the payee's; nil is
-// without a bound.
-func (i *importer) means(a *pb.AccountResponse) (has *big.Int, what string, err error) {
-	b := a.Balance
+// bound is what an account has of something, nil for no end, and needs of it.
+type bound struct {
+	has, need  *big.Int
+	what, when string
+}
+
+// bounds gives those of a user's account, or of the payee's.
+func (i *importer) bounds(a *pb.AccountResponse, n *need) ([]bound, error) {
+	s, err := standingOf(a)
+	if err != nil {
+		return nil, err
+	}
 	if a.Path == i.flags.payee {
-		if a.Ceiling == "" {
-			return nil, "", nil
-		}
-		has, err = remainder([]string{a.Ceiling, b.DebitsPosted}, b.CreditsPosted, b.CreditsPending)
-		return has, "of room below its ceiling", err
+		return []bound{{s.room, n.most, "of room below its ceiling", "at once"}}, nil
 	}
-	switch {
-	case a.Overdraft == unlimited && a.HoldOverdraft:
-		return nil, "", nil
-	case a.HoldOverdraft:
-		has, err = remainder([]string{b.CreditsPosted, a.Overdraft}, b.DebitsPosted, b.DebitsPending)
-		return has, "available", err
-	}
-	has, err = remainder([]string{b.CreditsPosted}, b.DebitsPosted, b.DebitsPending)
-	return has, "available for holds", err
-}
-
-// remainder gives amounts less others. Less than nothing is nothing.
-func remainder(amounts []string, less ...string) (*big.Int, error) {
-	sum := new(big.Int)
-	for at, amount := range slices.Concat(amounts, less) {
-		minor, err := parseMinor(amount)
-		if err != nil {
-			return nil, err
-		}
-		if at >= len(amounts) {
-			minor.Neg(minor)
-		}
-		sum.Add(sum, minor)
-	}
-	if sum.Sign() < 0 {
-		sum.SetInt64(0)
-	}
-	return sum, nil
+	return []bound{
+		{s.own, n.most, "available for holds", "at once"},
+		{s.available, n.most, "available", "at once"},
+		{s.today, n.reserved, "left of its daily limit", "today"},
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"acquired/cmd/acquired/swf"
 	pb "acquired/proto/acquired/v1"
@@ -170,9 +172,9 @@ func TestImportPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]int64{"/account/lab/user-7": 201, "/account/centre": 201} {
-		if got := needs[path]; got.Cmp(big.NewInt(want)) != 0 {
-			t.Errorf("%s needs %s, want %d", path, got, want)
+	for _, path := range []string{"/account/lab/user-7", "/account/centre"} {
+		if got := needs[path]; got.most.Int64() != 201 || got.reserved.Int64() != 203 {
+			t.Errorf("%s needs %s at once and %s in all, want 201 and 203", path, got.most, got.reserved)
 		}
 	}
 }
@@ -241,6 +243,11 @@ func TestImportMeans(t *testing.T) {
 	}
 	frozen := account("/account/lab/user-7", unlimited, "", true)
 	frozen.State = "frozen"
+	daily := func(limit, spent string) *pb.AccountResponse {
+		a := account("/account/lab/user-7", unlimited, "", true)
+		a.DailyLimit, a.SpentToday = limit, spent
+		return a
+	}
 	for _, test := range []struct {
 		name    string
 		account *pb.AccountResponse
@@ -259,12 +266,45 @@ func TestImportMeans(t *testing.T) {
 		{"above the ceiling", account("/account/centre", "0.00", "5.00", false), 1, "has 0.00 USD of room"},
 		{"frozen", frozen, 1, "/account/lab/user-7 is frozen"},
 		{"frozen and nothing to do", frozen, 0, ""},
+		{"what the day leaves", daily("10.00", "4.00"), 300, ""},
+		{"more than the day leaves", daily("10.00", "4.01"), 300, "has 5.99 USD left of its daily limit, up to 6.00 are needed today"},
+		{"a limit that was lowered", daily("1.00", "4.00"), 1, "has 0.00 USD left of its daily limit, up to 0.02 are needed today"},
 	} {
 		i := &importer{flags: &importFlags{payee: "/account/centre", asset: "USD"}, scale: 2}
-		err := i.bear(test.account, big.NewInt(test.need))
+		// All is held twice, one after the other.
+		err := i.bear(test.account, &need{most: big.NewInt(test.need), reserved: big.NewInt(2 * test.need)})
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
+	}
+}
+
+// TestImportWithinTheDay refuses a log whose holds are more than the day allows before
+// the first: when they are not, the same log is charged.
+func TestImportWithinTheDay(t *testing.T) {
+	t.Parallel()
+	const user = "/account/lab/user-7"
+	_, c := startUSD(t, &pb.OpenAccountRequest{Path: user, Overdraft: unlimited, HoldOverdraft: true, DailyLimit: "29.99"})
+	charge := func() error {
+		// Each is held for 15.00 and charged 10.00, one after the other.
+		i := planned(t, timedRecord("1", "0", "36000", "1", "54000", "1", "7"), timedRecord("2", "99999", "36000", "1", "54000", "1", "7"))
+		i.client, i.notes, i.progress, i.began = c, io.Discard, newProgress(io.Discard, "jobs charged", 2), time.Now()
+		i.flags.price, i.flags.batch, i.flags.scale = "1", maxSteps, 2
+		_, err := i.run(t.Context())
+		return err
+	}
+	for range 2 {
+		err := charge()
+		if want := "account " + user + " has 29.99 USD left of its daily limit, up to 30.00 are needed today"; !errors.Is(err, fault.Insufficient) || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if accounts := allAccounts(t, c); len(accounts) != 2 {
+		t.Errorf("after the refusals there are %d accounts, want 2", len(accounts))
+	}
+	changeAccount(t, c, &pb.ChangeAccountRequest{Path: user, DailyLimit: proto.String("30.00")})
+	if err := charge(); err != nil {
+		t.Errorf("within the limit: %v", err)
 	}
 }
 

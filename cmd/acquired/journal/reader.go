@@ -7,8 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
@@ -116,13 +122,11 @@ func parseLine(text []byte) (Line, error) {
 	if !utf8.Valid(text) {
 		return Line{}, errors.New("is not UTF-8")
 	}
-	var head struct {
-		Type string `json:"type"`
+	kind, err := typeOf(text)
+	if err != nil {
+		return Line{}, err
 	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return Line{}, plainError(err)
-	}
-	switch head.Type {
+	switch kind {
 	case typeJournal:
 		return parseJournal(text)
 	case typePage:
@@ -143,7 +147,40 @@ func parseLine(text []byte) (Line, error) {
 		return parseEnd(text)
 	}
 	return Line{}, fmt.Errorf("type: must be asset, account, entry or another that an export of version %d writes, not %q",
-		version, shortened(head.Type))
+		version, shortened(kind))
+}
+
+// fieldName is how fields of lines are spelled.
+var fieldName = regexp.MustCompile(`^[a-z0-9_]+$`)
+
+// typeOf gives the type of a line. It refuses an object that has a key twice, or one in
+// capitals: package json would take "code", "code" and "Code" for the same field, and
+// keep the last.
+func typeOf(text []byte) (string, error) {
+	var line structpb.Struct
+	if err := protojson.Unmarshal(text, &line); err != nil {
+		return "", whatIsWrong(text, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(line.Fields)) {
+		if !fieldName.MatchString(name) {
+			return "", fmt.Errorf("unknown field %q", shortened(name))
+		}
+	}
+	return line.Fields["type"].GetStringValue(), nil
+}
+
+// whatIsWrong gives what package json finds wrong with a line, or else what else was
+// found, without the place in the line.
+func whatIsWrong(text []byte, found error) error {
+	var object struct{}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return plainError(err)
+	}
+	message := found.Error()
+	if _, behind, ok := strings.Cut(message, "): "); ok {
+		message = behind
+	}
+	return errors.New(shortened(strings.Replace(message, "map key", "key", 1)))
 }
 
 // parseJournal looks at the version before other fields, which another version may

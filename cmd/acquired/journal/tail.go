@@ -17,10 +17,10 @@ import (
 
 // tailSize is how much is read of the end of a file. Behind the last entry there may
 // be many accounts, holds and documents.
-const tailSize = 16 << 20
+const tailSize = 4 << 20
 
 // Tail says where a file ends that an export is to go on with, as far as its last
-// 16 MiB say. The format "jsonl" says up to which cursor nothing is missing. The
+// 4 MiB say. The format "jsonl" says up to which cursor nothing is missing. The
 // others say no more than which entry is the last: in "hledger", which that posts.
 type Tail struct {
 	// Whole is how many bytes of the file there are up to the end of what was written
@@ -44,8 +44,12 @@ func ReadTail(file io.ReaderAt, size int64, format string) (*Tail, error) {
 		return nil, fault.Invalid.New("its first line is none with which the format %s begins", format)
 	}
 	t := &Tail{format: format}
-	if err := t.read(file, max(0, size-tailSize), size); err != nil {
+	from := max(0, size-tailSize)
+	if err := t.read(file, from, size); err != nil {
 		return nil, err
+	}
+	if t.Whole == 0 {
+		return nil, fault.Invalid.New("its last %d bytes are nothing that is whole in the format %s", size-from, format)
 	}
 	return t, nil
 }
@@ -69,8 +73,8 @@ var transactionsTitle, _, _ = strings.Cut(transactionsHeader, "\n")
 
 func withoutBreak(line []byte) []byte { return bytes.TrimRight(line, "\r\n") }
 
-// read follows the lines behind an offset. The first is left out, unless the file
-// begins with it: it may be the rest of one.
+// read follows the lines behind an offset. The first may be the rest of one, and says
+// nothing then that later lines do not.
 func (t *Tail) read(file io.ReaderAt, from, size int64) error {
 	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, size-from), MaxLine)
 	for at := from; ; {
@@ -83,9 +87,8 @@ func (t *Tail) read(file io.ReaderAt, from, size int64) error {
 		case err != nil:
 			return fmt.Errorf("read its end: %w", err)
 		}
-		rest := at == from && from > 0
 		at += int64(len(line))
-		if rest || t.follow(withoutBreak(line)) {
+		if t.follow(withoutBreak(line)) {
 			t.Whole = at
 		}
 	}
