@@ -244,11 +244,8 @@ func (x *exporter) isNew(name exportKey) bool {
 func (x *exporter) describe(ctx context.Context, entries []*pb.JournalEntry) (map[exportKey]journal.Account, error) {
 	accounts := make(map[exportKey]journal.Account)
 	for _, e := range entries {
-		for _, path := range []string{e.Debit, e.Credit} {
-			if account := (exportKey{path, e.Asset}); x.isNew(account) || x.named[account].passes {
-				accounts[account] = x.unknown(account)
-			}
-		}
+		x.meet(accounts, exportKey{e.Debit, e.Asset}, e.DebitGone)
+		x.meet(accounts, exportKey{e.Credit, e.Asset}, e.CreditGone)
 	}
 	if !x.whole {
 		x.name(accounts, nil)
@@ -291,14 +288,18 @@ func writtenOf(a *pb.AccountResponse) nameWritten {
 	return nameWritten{version: a.Version, passes: a.Kind == "ephemeral"}
 }
 
-// unknown is an account that is not there. To an operator nothing is hidden, and
-// only an ephemeral account goes.
-func (x *exporter) unknown(account exportKey) journal.Account {
+// meet adds an account that an entry names, as long as nothing is found of it. Only an
+// ephemeral one goes; it may also have gone since the entry was read, which to an operator,
+// to whom nothing is hidden, it has when it is not found.
+func (x *exporter) meet(accounts map[exportKey]journal.Account, account exportKey, gone bool) {
+	if !x.isNew(account) && !x.named[account].passes {
+		return
+	}
 	a := journal.Account{Path: account.path, Asset: account.asset}
-	if x.operator || x.named[account].passes {
+	if gone || x.operator || x.named[account].passes {
 		a.Kind, a.State = "ephemeral", "gone"
 	}
-	return a
+	accounts[account] = a
 }
 
 func exportedAccount(answer *pb.AccountResponse) journal.Account {

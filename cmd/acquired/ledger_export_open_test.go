@@ -137,6 +137,8 @@ func TestExportByAReader(t *testing.T) {
 	mustOp(t, c, holding(&pb.PlaceHold{Id: "h3", Debit: "/account/lab", Credit: "/account/centre", Amount: "3"}))
 	captureWithReceipt(t, c, "h1", "2", "r1")
 	captureWithReceipt(t, c, "h3", "1", "r3")
+	openAccount(t, c, &pb.OpenAccountRequest{Path: "/account/job", Asset: "USD", Kind: "ephemeral"})
+	mustOp(t, c, paying("job-in", "/account/bank", "/account/job", "1"), paying("job-on", "/account/job", "/account/lab", "1"))
 	cluster.Principal("/user/kim", "/role/kim")
 	cluster.Principal("/user/boss", "/role/boss")
 	cluster.Clause("/", "View")
@@ -157,6 +159,11 @@ func TestExportByAReader(t *testing.T) {
 			holds, documents := wantOpenOnce(t, reader.c, reader.under)
 			if !slices.Equal(holds, reader.holds) || !slices.Equal(documents, reader.documents) {
 				t.Errorf("got the holds %v and documents %v, want %v and %v", holds, documents, reader.holds, reader.documents)
+			}
+			var text bytes.Buffer
+			exportTo(t, reader.c, &text, "jsonl", &pb.JournalRequest{Under: "/account/lab"})
+			if !strings.Contains(text.String(), `"path":"/account/job","asset":"USD","kind":"ephemeral","state":"gone"`) {
+				t.Errorf("the export does not say that an account is gone:\n%s", text.String())
 			}
 		})
 	}

@@ -87,6 +87,7 @@ func journal(v *command.Reading, req *pb.JournalRequest) (*pb.JournalResponse, e
 			continue
 		}
 		described := describeEntry(v, &e, &debit, &credit)
+		described.DebitGone, described.CreditGone = shown.gone(&debit), shown.gone(&credit)
 		size += proto.Size(described)
 		res.Entries = append(res.Entries, described)
 	}

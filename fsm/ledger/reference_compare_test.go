@@ -112,6 +112,7 @@ func (l *plainLedger) journalEntry(e *plainEntry) *pb.JournalEntry {
 	return &pb.JournalEntry{
 		Index: e.index, Counter: e.counter, UnixNanos: e.time, EffectiveUnixNanos: e.at(), Kind: e.kind, Id: e.id, Part: uint32(e.part),
 		Debit: l.accounts[e.debit].path, Credit: l.accounts[e.credit].path, Asset: l.accounts[e.debit].asset,
+		DebitGone: l.accounts[e.debit].gone, CreditGone: l.accounts[e.credit].gone,
 		Amount: l.text(e.debit, e.amount), Hold: e.hold, Document: e.document, Of: e.of, Description: e.description,
 	}
 }

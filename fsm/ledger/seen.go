@@ -36,6 +36,12 @@ func (s *seen) may(a *account) bool {
 	return may
 }
 
+// gone says whether the account is there no more, and the caller may know of it.
+func (s *seen) gone(a *account) bool {
+	_, there := accounts.Get(s.v, a.id)
+	return !there && s.mayAt(a.path)
+}
+
 // mayAt is may of what is or was at a path.
 func (s *seen) mayAt(p path.Path) bool {
 	at := tree.Nearest(s.v, p).Path

@@ -336,10 +336,14 @@ type JournalEntry struct {
 	Asset  string `protobuf:"bytes,10,opt,name=asset,proto3" json:"asset,omitempty"`
 	Amount string `protobuf:"bytes,11,opt,name=amount,proto3" json:"amount,omitempty"`
 	// The hold, document or refunded step that it belongs to.
-	Hold          string `protobuf:"bytes,12,opt,name=hold,proto3" json:"hold,omitempty"`
-	Document      string `protobuf:"bytes,13,opt,name=document,proto3" json:"document,omitempty"`
-	Of            string `protobuf:"bytes,14,opt,name=of,proto3" json:"of,omitempty"`
-	Description   string `protobuf:"bytes,15,opt,name=description,proto3" json:"description,omitempty"`
+	Hold        string `protobuf:"bytes,12,opt,name=hold,proto3" json:"hold,omitempty"`
+	Document    string `protobuf:"bytes,13,opt,name=document,proto3" json:"document,omitempty"`
+	Of          string `protobuf:"bytes,14,opt,name=of,proto3" json:"of,omitempty"`
+	Description string `protobuf:"bytes,15,opt,name=description,proto3" json:"description,omitempty"`
+	// The account is there no more, whatever may be at its path now: it was ephemeral.
+	// Said of those that the caller may Read.
+	DebitGone     bool `protobuf:"varint,16,opt,name=debit_gone,json=debitGone,proto3" json:"debit_gone,omitempty"`
+	CreditGone    bool `protobuf:"varint,17,opt,name=credit_gone,json=creditGone,proto3" json:"credit_gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,6 +481,20 @@ func (x *JournalEntry) GetDescription() string {
 		return x.Description
 	}
 	return ""
+}
+
+func (x *JournalEntry) GetDebitGone() bool {
+	if x != nil {
+		return x.DebitGone
+	}
+	return false
+}
+
+func (x *JournalEntry) GetCreditGone() bool {
+	if x != nil {
+		return x.CreditGone
+	}
+	return false
 }
 
 type AuditRequest struct {
@@ -969,7 +987,7 @@ const file_acquired_v1_ledger_journal_proto_rawDesc = "" +
 	"\x0fJournalResponse\x123\n" +
 	"\aentries\x18\x01 \x03(\v2\x19.acquired.v1.JournalEntryR\aentries\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x12\n" +
-	"\x04done\x18\x03 \x01(\bR\x04done\"\x85\x03\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\"\xc5\x03\n" +
 	"\fJournalEntry\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\rR\acounter\x12\x1d\n" +
@@ -987,7 +1005,11 @@ const file_acquired_v1_ledger_journal_proto_rawDesc = "" +
 	"\x04hold\x18\f \x01(\tR\x04hold\x12\x1a\n" +
 	"\bdocument\x18\r \x01(\tR\bdocument\x12\x0e\n" +
 	"\x02of\x18\x0e \x01(\tR\x02of\x12 \n" +
-	"\vdescription\x18\x0f \x01(\tR\vdescription\"\xc6\x01\n" +
+	"\vdescription\x18\x0f \x01(\tR\vdescription\x12\x1d\n" +
+	"\n" +
+	"debit_gone\x18\x10 \x01(\bR\tdebitGone\x12\x1f\n" +
+	"\vcredit_gone\x18\x11 \x01(\bR\n" +
+	"creditGone\"\xc6\x01\n" +
 	"\fAuditRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1c\n" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12&\n" +
