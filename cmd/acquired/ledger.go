@@ -47,6 +47,7 @@ func ledgerCommand(g *globals) *cobra.Command {
 		ledgerBalanceCommand(g),
 		ledgerRollUpCommand(g),
 		ledgerStatementCommand(g),
+		ledgerLookupCommand(g),
 		ledgerTrialBalanceCommand(g),
 		ledgerPeriodCommand(g),
 		ledgerAuditCommand(g),
@@ -113,11 +114,8 @@ empty by every command. Amounts are in the unit of the asset.`,
 				open.Path = args[0]
 				ctx = client.WithRequestID(ctx, request.resolve())
 				answer, err := c.Ledger.OpenAccount(ctx, &open)
-				if errors.Is(err, fault.NotFound) {
-					err = withHint(err, "acquired ledger create-asset %s --scale 2", open.Asset)
-				}
 				if err != nil {
-					return nil, request.explain(err)
+					return nil, request.explain(hintVisible(hintAsset(err)))
 				}
 				return written{answer.Index}, nil
 			})
@@ -179,6 +177,9 @@ func ledgerBalanceCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "balance PATH",
 		Short: "Say what was debited from and credited to an account",
+		Long: `balance says what was debited from and credited to an account. With --at it is that
+of the account that was at PATH then, if one was: an ephemeral account goes when it
+is empty, and another may be there now. Which one was there is told by log time.`,
 		Example: `  acquired ledger balance /account/physics/alice
   acquired ledger balance /account/physics/alice --at 2026-11-01 --effective`,
 		Args: arguments(1, 1, "PATH"),
@@ -200,13 +201,27 @@ func ledgerBalanceCommand(g *globals) *cobra.Command {
 	return cmd
 }
 
-// hintAccount says what to do about an account that is not there.
+// hintAsset says what to do about an asset that is not there. Assets are hidden
+// from nobody.
+func hintAsset(err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Kind != fault.NotFound || f.Details["asset"] == "" {
+		return err
+	}
+	return withHint(err, "acquired ledger create-asset %s --scale 2", f.Details["asset"])
+}
+
+// hintAccount says why there may be no account, and what to do if there is none:
+// the answer does not tell who may not View it.
 func hintAccount(err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Kind != fault.NotFound || !strings.HasPrefix(f.Details["path"], accountFolder) {
 		return err
 	}
-	return withHint(err, "acquired ledger open-account %s --asset CODE", f.Details["path"])
+	if f.Details["state"] == "gone" {
+		return withHint(err, "acquired ledger statement %s", f.Details["path"])
+	}
+	return withHint(err, "it does not exist, or you may not View it; acquired ledger open-account %s --asset CODE opens one", f.Details["path"])
 }
 
 // trialBalance is the sum of each asset's accounts.

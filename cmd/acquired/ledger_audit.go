@@ -89,7 +89,8 @@ func ledgerAuditCommand(g *globals) *cobra.Command {
 		Use:   "audit",
 		Short: "List who did what to money, and what was refused",
 		Long: `audit lists who did what to money, and what was refused, oldest first: --from says
-from when on. The hash of the newest line is the head that verify prints.`,
+from when on, and --limit how many lines. The hash of the newest line, the last one
+with --limit 0, is the head that verify prints.`,
 		Example: `  acquired ledger audit --account /account/physics/alice --from -7d
   acquired ledger audit --principal /user/alice -o json`,
 		Args: arguments(0, 0, "no arguments"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -216,9 +217,10 @@ type documentList struct {
 }
 
 func (l documentList) table(w io.Writer) {
-	row(w, "ID", "TYPE", "STATE", "TIME", "HASH")
+	row(w, "ID", "TYPE", "STATE", "DATE", "ABOUT")
 	for _, d := range l.Documents {
-		row(w, d.ID, d.Type, d.State, d.Time, d.Hash)
+		date, _, _ := strings.Cut(d.Time, "T")
+		row(w, d.ID, d.Type, d.State, date, printable(d.about()))
 	}
 	rowCursor(w, l.Cursor)
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/mod/sumdb/note"
 
 	"acquired/client"
 	"acquired/proto/fault"
@@ -64,20 +66,31 @@ func (k *keysFlag) verifiers(in io.Reader) (verifiers []string, err error) {
 			}
 		}
 		if len(verifiers) == before {
-			return nil, usage("%s has no keys", key)
+			return nil, usage("%s has no keys", inputName(key))
 		}
 	}
-	return verifiers, nil
+	return verifiers, checkVerifiers(verifiers)
+}
+
+// checkVerifiers keeps keys that are none apart from documents that are none.
+func checkVerifiers(keys []string) error {
+	for _, key := range keys {
+		if _, err := note.NewVerifier(key); err != nil {
+			return withHint(usage(`--key: %q must be "NAME+HASH+KEY": %w`, key, err), "acquired ledger document keys lists the keys of a cluster")
+		}
+	}
+	return nil
 }
 
 // open verifies and reads a signed document of the type. Without a key nothing
-// is verified.
-func (k *keysFlag) open(in io.Reader, kind, name string) (*client.Document, error) {
+// is verified. It refuses what was altered, also if it is no document any more: only
+// what can not be read is wrong usage.
+func (k *keysFlag) open(in io.Reader, kind, file string) (*client.Document, error) {
 	verifiers, err := k.verifiers(in)
 	if err != nil {
 		return nil, err
 	}
-	content, err := readInput(in, name)
+	content, err := readNote(in, file)
 	if err != nil {
 		return nil, err
 	}
@@ -85,14 +98,44 @@ func (k *keysFlag) open(in io.Reader, kind, name string) (*client.Document, erro
 	if len(verifiers) > 0 {
 		read = func(signed []byte) (*client.Document, error) { return client.OpenDocument(signed, verifiers...) }
 	}
+	name := inputName(file)
 	d, err := read(content)
-	if errors.Is(err, fault.Invalid) {
-		err = &usageError{err}
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fault.Invalid):
+		return nil, withHint(fmt.Errorf("%s: %w", name, err), "it is no document, or was altered on its way: each byte must be as it was saved")
+	case err != nil:
 		return nil, withHint(fmt.Errorf("%s: %w", name, err), "acquired ledger document keys lists the keys of a cluster")
 	}
 	return d, checkType(kind, name, d.Type)
+}
+
+// readNote reads a file, or standard input. One that is longer than any document is
+// refused as what else is none.
+func readNote(in io.Reader, file string) ([]byte, error) {
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		defer opened.Close()
+		in = opened
+	}
+	content, err := io.ReadAll(io.LimitReader(in, maxSecretSize+1))
+	switch {
+	case err != nil:
+		return nil, usage("read %s: %w", inputName(file), err)
+	case len(content) > maxSecretSize:
+		return nil, fault.Invalid.New("%s is longer than %d bytes, which no document is", inputName(file), maxSecretSize)
+	}
+	return content, nil
+}
+
+// inputName is what messages call a file.
+func inputName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
 }
 
 // noteFlags say which document is meant: a file with it, or an id and the hash.
@@ -124,8 +167,8 @@ func verifyDocumentCommand(g *globals, kind string) *cobra.Command {
 		Use:   "verify FILE --key KEY",
 		Short: "Verify a signed " + kind + " and print what was signed; needs no cluster",
 		Long: fmt.Sprintf(`verify checks that one of the keys signed the %s in FILE, as it is; "-" is
-standard input. It ends with status 1 if not. It calls nobody: where the %[1]s
-stands now, only the cluster knows.`, kind),
+standard input. It ends with status 1 if not, or if it is no %[1]s. It calls nobody:
+where the %[1]s stands now, only the cluster knows.`, kind),
 		Example: fmt.Sprintf("  acquired ledger %s verify FILE --key keys", kind),
 		Args:    arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
