@@ -154,7 +154,10 @@ func ledgerStatementCommand(g *globals) *cobra.Command {
 		Use:   "statement PATH",
 		Short: "List what was debited from and credited to an account",
 		Long: `statement lists the lines of an account, between its balances before the first of
-them (opening) and after the last (closing) in the order of time.`,
+them (opening) and after the last (closing) in the order of time. If there is no
+account at PATH any more, as ephemeral ones go when they are empty, it is that of the
+last one. Lines of earlier accounts at PATH are in the statement of the folder with
+--subtree, and their entries in acquired ledger export --under PATH.`,
 		Example: `  acquired ledger statement /account/physics/alice --newest-first --limit 10
   acquired ledger statement /account/physics --subtree --asset USD --from 2026-10-01 --until 2026-11-01 --effective`,
 		Args: arguments(1, 1, "PATH"),

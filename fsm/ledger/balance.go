@@ -7,11 +7,11 @@ import (
 	"acquired/proto/fault"
 )
 
-func maySeeBalance(_ kv.Reader, req *pb.BalanceRequest) ([]command.Need, error) {
+func maySeeBalance(r kv.Reader, req *pb.BalanceRequest) ([]command.Need, error) {
 	if err := checkInstant("at_unix_nanos", req.AtUnixNanos); err != nil {
 		return nil, err
 	}
-	return mayRead(req.Path)
+	return mayReadThen(r, req.Path)
 }
 
 // checkInstant refuses times before 1970.
@@ -23,15 +23,20 @@ func checkInstant(what string, nanos int64) error {
 }
 
 func balance(v *command.Reading, req *pb.BalanceRequest) (*pb.BalanceResponse, error) {
-	a, of, err := readAccount(v, req.Path)
+	p, err := accountPath(req.Path)
 	if err != nil {
 		return nil, err
 	}
+	a, err := accountThen(v, p, req.AtUnixNanos)
+	if err != nil {
+		return nil, err
+	}
+	scale := mustAsset(v, a.asset).scale
 	if req.AtUnixNanos == 0 && !req.Effective {
-		return balanceNow(a, of.scale, v.Time), nil
+		return balanceNow(a, scale, v.Time), nil
 	}
 	at := instantOf(v, req.AtUnixNanos, req.Effective)
-	return balanceThen(v, &a, of.scale, &at), nil
+	return balanceThen(v, &a, scale, &at), nil
 }
 
 // instantOf gives the edge behind what counts at an instant. 0 is now, and so is

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -12,6 +13,7 @@ import (
 	"acquired/fsm/fsmtest"
 	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
+	"acquired/proto/fault"
 )
 
 // instant draws a time on one of the axes: before, between and at those of entries.
@@ -29,6 +31,40 @@ func (e *plainEntry) on(effective bool) int64 {
 		return e.at()
 	}
 	return e.time
+}
+
+// pathOnce draws the path of an account that is or was there, half of the time one that
+// has gone, if there is one.
+func (a *artist) pathOnce(label string) string {
+	var all, left []string
+	for _, account := range a.accounts {
+		all = append(all, account.path)
+		if account.gone {
+			left = append(left, account.path)
+		}
+	}
+	if len(left) > 0 && a.sometimes(2, label+" of one that has gone") {
+		all = left
+	}
+	slices.Sort(all)
+	return one(a, label, slices.Compact(all)...)
+}
+
+// instantAt draws a time at which something may have happened at a path.
+func (a *artist) instantAt(path, label string) int64 {
+	var all []int64
+	for _, account := range a.accounts {
+		if account.path == path {
+			all = append(all, account.opened-1, account.opened)
+		}
+		if account.path == path && account.gone {
+			all = append(all, account.left-1, account.left, account.left+1)
+		}
+	}
+	if a.sometimes(2, label+" of anything") {
+		return a.instant(label)
+	}
+	return one(a, label, all...)
 }
 
 // countersAt sums what the entries did to each account up to an instant.
@@ -53,12 +89,49 @@ func (l *plainLedger) instantOf(at int64) int64 {
 	return at
 }
 
+// accountThen gives the account that was at the path at an instant, or else the one that
+// is there now.
+func (l *plainLedger) accountThen(path string, at int64) (i int, ok bool) {
+	for i, a := range l.accounts {
+		if a.path == path && a.opened <= at && (!a.gone || at < a.left) {
+			return i, true
+		}
+	}
+	i, ok = l.at[path]
+	return i, ok
+}
+
+// accountLast gives the account that is at the path, or was there last.
+func (l *plainLedger) accountLast(path string) int {
+	last := -1
+	for i, a := range l.accounts {
+		if a.path == path {
+			last = i
+		}
+	}
+	return last
+}
+
+// mayRead is what is told to a caller who asks about a path, of which the nearest name
+// that is left decides. Who may not Read it is told of nothing where nothing is.
+func (l *plainLedger) mayRead(by plainCaller, path string) fault.Kind {
+	if _, there := l.at[path]; there || by.operator {
+		return by.may(l, "Read", path)
+	}
+	for path != "/account" {
+		path = path[:strings.LastIndexByte(path, '/')]
+		if _, there := l.at[path]; there && by.may(l, "Read", path) == "" {
+			return ""
+		}
+	}
+	return fault.NotFound
+}
+
 // balanceAtResponse replays the entries up to an instant.
-func (l *plainLedger) balanceAtResponse(path string, at int64, effective bool) *pb.BalanceResponse {
-	i := l.at[path]
+func (l *plainLedger) balanceAtResponse(i int, at int64, effective bool) *pb.BalanceResponse {
 	c := l.countersAt(l.instantOf(at), effective)[i]
 	res := &pb.BalanceResponse{
-		Path: path, Asset: l.accounts[i].asset, DebitsPosted: l.text(i, c.debits), CreditsPosted: l.text(i, c.credits),
+		Path: l.accounts[i].path, Asset: l.accounts[i].asset, DebitsPosted: l.text(i, c.debits), CreditsPosted: l.text(i, c.credits),
 		Balance: l.text(i, minus(c.credits, c.debits)),
 	}
 	if !effective {
@@ -71,9 +144,9 @@ func (l *plainLedger) balanceAtResponse(path string, at int64, effective bool) *
 func (r *referenceRun) lookBack(t *rapid.T) {
 	t.Helper()
 	a := r.draw(t)
-	path := one(a, "path", a.paths()...)
+	path := a.pathOnce("path")
 	for range 2 {
-		at := a.instant("at")
+		at := a.instantAt(path, "at")
 		r.compareBalanceAt(t, path, at, true)
 		if at != 0 { // which is now, of which the accounts were asked
 			r.compareBalanceAt(t, path, at, false)
@@ -85,12 +158,35 @@ func (r *referenceRun) lookBack(t *rapid.T) {
 
 func (r *referenceRun) compareBalanceAt(t *rapid.T, path string, at int64, effective bool) {
 	t.Helper()
+	by := one(r.draw(t), "reader", r.callers...)
 	req := &pb.BalanceRequest{Path: path, AtUnixNanos: at, Effective: effective}
-	got, err := fsmtest.Ask(r.machine.Operator, ledger.Balance, req)
-	if err != nil {
-		t.Fatalf("%v: %v", req, err)
+	got, err := fsmtest.Ask(by.Client, ledger.Balance, req)
+	kind := r.plain.mayRead(by.plainCaller, path)
+	i, there := r.plain.accountThen(path, r.plain.instantOf(at))
+	if kind == "" && !there {
+		kind = fault.NotFound
 	}
-	compareAnswer(t, req, got, r.plain.balanceAtResponse(path, at, effective))
+	switch {
+	case kind != "":
+		if err == nil || fault.KindOf(err) != kind {
+			t.Fatalf("%v, asked by %s, is answered with %v, %v, want a fault %s", req, by.principal, got, err, kind)
+		}
+	case err != nil:
+		t.Fatalf("%v, asked by %s: %v", req, by.principal, err)
+	default:
+		compareAnswer(t, req, got, r.plain.balanceAtResponse(i, at, effective))
+		r.noteGone(path, i)
+	}
+}
+
+// noteGone counts the balances of accounts that have gone.
+func (r *referenceRun) noteGone(path string, account int) {
+	switch _, now := r.plain.at[path]; {
+	case r.plain.accounts[account].gone && now:
+		r.met["balance of one in whose place another is"]++
+	case r.plain.accounts[account].gone:
+		r.met["balance of one that has gone"]++
+	}
 }
 
 func (r *referenceRun) compareRollUp(t *rapid.T) {
@@ -204,7 +300,14 @@ func (l *plainLedger) line(n *plainLine, subtree bool) *pb.StatementLine {
 func (r *referenceRun) compareStatement(t *rapid.T) {
 	t.Helper()
 	req, accounts := r.draw(t).statementRequest()
+	if len(accounts) == 0 {
+		if got, err := fsmtest.Ask(r.machine.Operator, ledger.Statement, req); err == nil || fault.KindOf(err) != fault.NotFound {
+			t.Fatalf("%v is answered with %v, %v, want nothing to be found", req, got, err)
+		}
+		return
+	}
 	got, pages := r.readStatement(t, req)
+	r.noteStatement(req, accounts)
 	effective, from, until := req.Effective, req.FromUnixNanos, req.UntilUnixNanos
 	opening, want := nothing, []*pb.StatementLine(nil)
 	closing := opening
@@ -263,26 +366,42 @@ func (r *referenceRun) checkChaining(t *rapid.T, req *pb.StatementRequest, openi
 	}
 }
 
-// statementRequest draws a request and gives the accounts that it is of.
+// noteStatement counts the statements of accounts that have gone, and of times at which
+// there was none.
+func (r *referenceRun) noteStatement(req *pb.StatementRequest, accounts []int) {
+	there := slices.ContainsFunc(accounts, func(i int) bool {
+		a := &r.plain.accounts[i]
+		return (!a.gone || a.left >= req.FromUnixNanos) && (req.UntilUnixNanos == 0 || a.opened < req.UntilUnixNanos)
+	})
+	switch {
+	case !req.Subtree && r.plain.accounts[accounts[0]].gone:
+		r.met["statement of one that has gone"]++
+	case req.Subtree && !there:
+		r.met["statement of a time without accounts"]++
+	}
+}
+
+// statementRequest draws a request and gives the accounts that it is of: none if it finds
+// none.
 func (a *artist) statementRequest() (req *pb.StatementRequest, accounts []int) {
 	req = &pb.StatementRequest{
-		Path: one(a, "path", a.paths()...), Limit: uint32(a.from(1, 9, "limit") + len(a.entries)/40),
+		Path: a.pathOnce("path"), Limit: uint32(a.from(1, 9, "limit") + len(a.entries)/40),
 		NewestFirst: a.sometimes(2, "newest first"), Effective: a.sometimes(2, "effective"),
 	}
 	if a.sometimes(3, "from") {
-		req.FromUnixNanos = a.instant("from")
+		req.FromUnixNanos = max(0, a.instantAt(req.Path, "from"))
 	}
 	if a.sometimes(3, "until") {
-		req.UntilUnixNanos = max(req.FromUnixNanos, a.instant("until"))
+		req.UntilUnixNanos = max(req.FromUnixNanos, a.instantAt(req.Path, "until"))
 	}
 	if !a.sometimes(3, "subtree") {
-		return req, []int{a.at[req.Path]}
+		return req, []int{a.accountLast(req.Path)}
 	}
 	req.Subtree = true
-	req.Asset = a.accounts[a.at[req.Path]].asset
-	req.Path = one(a, "under", "/account", "/account/a", "/account/x", "/account/grid", req.Path)
-	if !slices.ContainsFunc(a.paths(), func(p string) bool { return cover(req.Path, p) && a.assetOf(p) == req.Asset }) {
-		req.Path = "/account"
+	req.Asset = one(a, "asset", a.asset(), a.accounts[a.accountLast(req.Path)].asset, "USD")
+	req.Path = one(a, "under", "/account", "/account/a", "/account/x", "/account/x", "/account/grid", req.Path)
+	if !a.isName(req.Path) {
+		return req, nil
 	}
 	for i, account := range a.accounts {
 		if account.asset == req.Asset && cover(req.Path, account.path) {
@@ -290,6 +409,13 @@ func (a *artist) statementRequest() (req *pb.StatementRequest, accounts []int) {
 		}
 	}
 	return req, accounts
+}
+
+// isName says whether the path is that of an account, or of a directory, which stays
+// when what was below it has gone.
+func (l *plainLedger) isName(path string) bool {
+	_, there := l.at[path]
+	return there || slices.ContainsFunc(l.accounts, func(a plainAccount) bool { return a.path != path && cover(path, a.path) })
 }
 
 // readStatement gives all lines, and the pages.

@@ -105,6 +105,41 @@ func (b *below) eachGone(do func(*account) error) error {
 	return nil
 }
 
+// assetBefore gives the asset of the accounts that had gone before since: the one that is
+// wanted, or the only one. Those that the caller may not Read never were.
+func (b *below) assetBefore(wanted string) (string, error) {
+	found, shown := "", seenBy(b.v, b.under)
+	for d := range departuresBelow.Scan(b.v, b.under, nil, false) {
+		if d.key.index >= b.since {
+			break
+		}
+		if err := b.look(); err != nil {
+			return "", err
+		}
+		a := accountOf(b.v, d.key.account)
+		switch {
+		case a.asset == found, wanted != "" && a.asset != wanted, !shown.may(&a):
+		case wanted != "":
+			return wanted, nil
+		case found != "":
+			return "", b.severalAssets(found, a.asset)
+		default:
+			found = a.asset
+		}
+	}
+	switch {
+	case wanted != "":
+		return "", fault.NotFound.New("no account of %s at and below %s", quote(wanted), b.under)
+	case found == "":
+		return "", fault.NotFound.New("no account at and below %s", b.under)
+	}
+	return found, nil
+}
+
+func (b *below) severalAssets(one, other string) error {
+	return fault.Invalid.New("the accounts at and below %s hold %s and %s: asset must say which is meant", b.under, one, other)
+}
+
 // visit calls do for an account, if the rule of the path lets the caller View it.
 func (b *below) visit(a *account, p path.Path, do func(*account) error) error {
 	err := acl.Allow(b.v, &b.v.Caller, b.v.Time, needs(command.Read, p))

@@ -19,12 +19,12 @@ const (
 
 // maySeeStatement: whoever may Read the path. What is below it is shown or refused
 // as it is by a roll-up.
-func maySeeStatement(_ kv.Reader, req *pb.StatementRequest) ([]command.Need, error) {
+func maySeeStatement(r kv.Reader, req *pb.StatementRequest) ([]command.Need, error) {
 	if err := checkStatement(req); err != nil {
 		return nil, err
 	}
 	if !req.Subtree {
-		return mayRead(req.Path)
+		return mayReadThen(r, req.Path)
 	}
 	under, err := underAccounts(req.Path)
 	return needs(command.Read, under), err
@@ -106,19 +106,20 @@ func (s *statementPage) findAccounts() error {
 	if s.req.Subtree {
 		return s.findBelow()
 	}
-	a, of, err := readAccount(s.v, s.req.Path)
+	a, err := accountLast(s.v, s.path())
 	if err != nil {
 		return err
 	}
-	if s.req.Asset != "" && s.req.Asset != of.code {
-		return fault.Invalid.New("account %s holds %s, not %s", a.path, of.code, quote(s.req.Asset))
+	if s.req.Asset != "" && s.req.Asset != a.asset {
+		return fault.Invalid.New("account %s holds %s, not %s", a.path, a.asset, quote(s.req.Asset))
 	}
-	s.accounts, s.of = []account{a}, of
+	s.accounts, s.of = []account{a}, mustAsset(s.v, a.asset)
 	return nil
 }
 
 // findBelow gives the accounts of the asset at and below the path that were there
-// between the times of the statement: those that have gone since it begins, too.
+// between the times of the statement: those that have gone since it begins, too. There
+// may be none, if there are or were at other times.
 func (s *statementPage) findBelow() error {
 	all := below{v: s.v, under: s.path(), since: firstAfter(s.v, s.req.FromUnixNanos-1).Index}
 	end := command.ID{Index: s.v.Index + 1}
@@ -134,7 +135,7 @@ func (s *statementPage) findBelow() error {
 		case asset == "":
 			asset = a.asset
 		case a.asset != asset && s.req.Asset == "":
-			return fault.Invalid.New("the accounts at and below %s hold %s and %s: asset must say which is meant", all.under, asset, a.asset)
+			return all.severalAssets(asset, a.asset)
 		case a.asset != asset:
 			return nil
 		case !isBefore(a.id, end):
@@ -148,13 +149,11 @@ func (s *statementPage) findBelow() error {
 		s.accounts = append(s.accounts, *a)
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err == nil && len(s.accounts) == 0 && !later {
+		asset, err = all.assetBefore(asset)
+	}
+	if err != nil {
 		return err
-	case asset == "":
-		return fault.NotFound.New("no account at and below %s", all.under)
-	case len(s.accounts) == 0 && !later:
-		return fault.NotFound.New("no account of %s at and below %s", quote(asset), all.under)
 	}
 	s.of = mustAsset(s.v, asset)
 	return nil
@@ -189,6 +188,9 @@ func (s *statementPage) open(from *statementCursor) error {
 	if s.req.NewestFirst {
 		at = &s.high
 	}
+	if from != nil && isPlainStatement(s.req) && !s.isOwn(from.id) {
+		return fault.Conflict.New("account %s is another since the page before was read: begin the statement again", s.accounts[0].path)
+	}
 	for i := range s.accounts {
 		s.sum.add(postedBefore(s.v, s.accounts[i].id, at))
 	}
@@ -196,6 +198,12 @@ func (s *statementPage) open(from *statementCursor) error {
 		return fault.Conflict.New("what is before this page has changed since the page before was read: begin the statement again")
 	}
 	return nil
+}
+
+// isOwn says whether an entry is one of the only account.
+func (s *statementPage) isOwn(id command.ID) bool {
+	e, ok := entries.Get(s.v, id)
+	return ok && (e.debit == s.accounts[0].id || e.credit == s.accounts[0].id)
 }
 
 func (s *statementPage) balance() string {
