@@ -190,7 +190,7 @@ func (i *importer) run(ctx context.Context) (*reconciliation, error) {
 	switch {
 	case stepsDiffer(err):
 		return nil, withHint(err, "logs are told apart by --log NAME")
-	case errors.Is(err, fault.Insufficient), errors.Is(err, fault.Conflict):
+	case errors.Is(err, fault.Insufficient), errors.Is(err, fault.Conflict), errors.Is(err, fault.Exhausted):
 		return nil, withHint(err, "%d of %d jobs are known to be charged; the id of a step that was refused is used up: "+
 			"charge the other jobs from a file of their own, with another --log NAME", i.created+i.existing, len(i.log.jobs))
 	case err != nil:

@@ -23,12 +23,20 @@ type foundJobs struct {
 	begun, ended []bool
 	// charged is how many jobs are.
 	charged uint64
+	// open is how many open holds, of other things too, reserve of the account of
+	// each user, by the position of the user in the log.
+	open []int
+}
+
+// foundNone is what there is of a log that is not in the books.
+func (l *jobLog) foundNone() foundJobs {
+	return foundJobs{begun: make([]bool, len(l.jobs)), ended: make([]bool, len(l.jobs)), open: make([]int, len(l.users))}
 }
 
 // find looks for what an earlier import, or this one, made of the log.
 func (i *importer) find(ctx context.Context) error {
 	ctx = client.WithRead(ctx, client.Latest)
-	i.found = foundJobs{begun: make([]bool, len(i.log.jobs)), ended: make([]bool, len(i.log.jobs))}
+	i.found = i.log.foundNone()
 	for user := range i.log.users {
 		if err := i.findOf(ctx, int32(user)); err != nil {
 			return err
@@ -70,7 +78,7 @@ func (i *importer) findOf(ctx context.Context, user int32) error {
 
 // findHolds gives what was captured for jobs of the user, and what these used.
 func (i *importer) findHolds(ctx context.Context, user int32) (captured *big.Int, coreSeconds uint64, err error) {
-	captured = new(big.Int)
+	captured, i.found.open[user] = new(big.Int), 0
 	request := &pb.HoldsRequest{Account: i.account(i.log.users[user]), Closed: true, Limit: holdsPage}
 	for {
 		page, err := i.client.Ledger.Holds(ctx, request)
@@ -81,6 +89,9 @@ func (i *importer) findHolds(ctx context.Context, user int32) (captured *big.Int
 			return nil, 0, err
 		}
 		for _, h := range page.Holds {
+			if h.State == "open" && h.Debit == request.Account {
+				i.found.open[user]++
+			}
 			position, ours := i.positionOf(h.Id)
 			if !ours {
 				continue

@@ -46,8 +46,9 @@ may have nothing left of it until tomorrow. Refunds, exchanges and what was paid
 invoices and cheques become transfers: what was refunded of an entry does not count
 any more, and all of it can be refunded.
 
-Nothing is changed when a line is wrong or of a time to come, and no list of
-transfers, of up to 1000 or 1 MiB, is sent that an account could not bear.
+Nothing is changed when a line is wrong or of a time to come, or when an account
+that was there will not bear its holds, and no list of transfers, of up to 1000 or
+1 MiB, is sent that an account could not bear.
 --dry-run says all that would be made, left out or refused. It does not look at what
 the user may do, which is to be Read, Write, Admin and Spend on /account, and counts
 twice what joined parts both have.`,
@@ -237,6 +238,9 @@ func newJournalImporter(c *client.Client, file *os.File, books *journalBooks, no
 func (i *journalImporter) run(ctx context.Context) error {
 	ctx = client.WithRead(ctx, client.Latest)
 	if err := i.prepare(ctx); err != nil {
+		return err
+	}
+	if err := i.foreseeHolds(ctx); err != nil {
 		return err
 	}
 	if !i.done.DryRun {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -50,10 +51,14 @@ type journalBooks struct {
 	// begun is set when an export began and did not end; end is the last.
 	begun bool
 	end   *journal.End
-	// index is that of the last entry; uneven is what the entries with it leave in
-	// transient accounts.
-	index  uint64
-	uneven unevenAccounts
+	// index and counter are those of the last entry; uneven is what the entries with
+	// the index leave in transient accounts.
+	index   uint64
+	counter uint32
+	uneven  unevenAccounts
+	// overlap is set when entries are not in the order of a journal: some may be there
+	// twice.
+	overlap bool
 }
 
 type importedAsset struct {
@@ -220,10 +225,13 @@ func (b *journalBooks) addEntry(line int, e *pb.JournalEntry) error {
 	if b.first == nil {
 		b.first = e
 	}
+	if cmp.Or(cmp.Compare(e.Index, b.index), cmp.Compare(e.Counter, b.counter)) <= 0 {
+		b.overlap = true
+	}
 	if e.Index != b.index {
 		b.settle()
-		b.index = e.Index
 	}
+	b.index, b.counter = e.Index, e.Counter
 	of, digits := b.asset(line, e.Asset), journal.ScaleOf(e.Amount)
 	if of.declared && digits > of.scale {
 		return b.wrong(line, "amount", "%s has %d digits after the point, %s has %d", e.Amount, digits, e.Asset, of.scale)
@@ -304,11 +312,18 @@ func (b *journalBooks) checkAmount(line int, field, amount, asset string) error 
 }
 
 // checkTimes refuses what the cluster would refuse when other things are made: what
-// is later than now, and periods that are not in the order of time.
+// is later than now, holds that last longer than one can, and periods that are not in
+// the order of time.
 func (b *journalBooks) checkTimes(now int64) error {
 	if e := b.latest; e != nil && effectiveOf(e) > now {
 		return fault.Conflict.New("%s, line %d: transfer %s is effective %s, and now it is %s",
 			b.file, b.latestLine, journal.TransferID(e), formatNanos(effectiveOf(e)), formatNanos(now))
+	}
+	for _, h := range b.holds {
+		if h.Expires-now > ledger.MaxLifetime+int64(clocksDiffer) {
+			return fault.Conflict.New("%s, line %d: hold %s expires %s, and now it is %s: a hold lasts ten years at most",
+				b.file, h.line, h.ID, formatNanos(h.Expires), formatNanos(now))
+		}
 	}
 	for i, p := range b.periods {
 		if i > 0 && p.Until <= b.periods[i-1].Until {

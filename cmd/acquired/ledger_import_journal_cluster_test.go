@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -393,8 +394,7 @@ func TestImportWithinADailyLimit(t *testing.T) {
 			t.Errorf("dry run %v: got %v, want that it may spend less today", dryRun, err)
 		}
 	}
-	hold := `{"type":"hold","id":"h","debit":"/account/d1","credit":"/account/d2","asset":"USD","remaining":"9.01","expires":"2200-01-01T00:00:00Z",` +
-		`"overdraft":false,"delegate":"","document":"","description":""}`
+	hold := openHoldLine("h", "/account/d1", "/account/d2", "9.01", time.Hour)
 	for _, dryRun := range []bool{true, false} {
 		_, err := importFile(t.Context(), t, c, writeLines(t, asset, hold), io.Discard, dryRun)
 		if !errors.Is(err, fault.Insufficient) || !strings.Contains(err.Error(), "hold h: account /account/d1 may spend less today") {

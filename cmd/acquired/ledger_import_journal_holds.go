@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/cmd/acquired/journal"
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -87,10 +88,10 @@ func (i *journalImporter) findDelegate(ctx context.Context, h *importedHold) err
 	return nil
 }
 
-// placeHolds places what remains of the holds that were open, until they expire.
-// Those without overdraft are first: they need what is there.
-func (i *journalImporter) placeHolds(ctx context.Context) error {
-	slices.SortStableFunc(i.books.holds, func(a, b *importedHold) int {
+// holdsInOrder gives the holds in the order in which they are placed. Those without
+// overdraft are first: they need what is there.
+func (b *journalBooks) holdsInOrder() []*importedHold {
+	return slices.SortedStableFunc(slices.Values(b.holds), func(a, b *importedHold) int {
 		switch {
 		case a.Overdraft == b.Overdraft:
 			return 0
@@ -99,8 +100,16 @@ func (i *journalImporter) placeHolds(ctx context.Context) error {
 		}
 		return 1
 	})
+}
+
+// longestHold is how long a hold may last that an import places, in nanoseconds: the
+// clock of the cluster may be behind.
+const longestHold = ledger.MaxLifetime - int64(clocksDiffer)
+
+// placeHolds places what remains of the holds that were open, until they expire.
+func (i *journalImporter) placeHolds(ctx context.Context) error {
 	now := time.Now().UnixNano()
-	for _, h := range i.books.holds {
+	for _, h := range i.books.holdsInOrder() {
 		switch {
 		case h.exists:
 			i.done.HoldsExisting++
@@ -109,6 +118,9 @@ func (i *journalImporter) placeHolds(ctx context.Context) error {
 			i.done.HoldsExpired++
 			i.note("hold %s is not placed: it expired at %s", h.ID, formatNanos(h.Expires))
 			continue
+		case h.Expires > now+longestHold:
+			i.note("hold %s expires at %s, not %s: a hold lasts ten years at most", h.ID, formatNanos(now+longestHold), formatNanos(h.Expires))
+			h.Expires = now + longestHold
 		}
 		if err := i.placeHold(ctx, h); err != nil {
 			return err
@@ -150,11 +162,16 @@ func (i *journalImporter) bearHold(ctx context.Context, h *importedHold) error {
 	if err := i.askStandings(ctx, []*pb.Transfer{t}); err != nil {
 		return err
 	}
+	return i.reserve(i.standings, h)
+}
+
+// reserve takes what remains of a hold on the standings.
+func (i *journalImporter) reserve(standings map[string]*standing, h *importedHold) error {
 	amount := minorOf(h.Remaining, i.books.assets[h.Asset].scale)
 	for _, f := range []struct {
 		path    string
 		refused *fault.Fault
-	}{{h.Debit, i.standings[h.Debit].reserve(amount)}, {h.Credit, i.standings[h.Credit].credit(amount)}} {
+	}{{h.Debit, standings[h.Debit].reserve(amount)}, {h.Credit, standings[h.Credit].expect(amount)}} {
 		if f.refused != nil {
 			return f.refused.Kind.New("%s, line %d: hold %s: account %s %s", i.books.file, h.line, h.ID, f.path, f.refused.Message)
 		}

@@ -163,17 +163,9 @@ func (i *journalImporter) count(l *importList) {
 // missing gives the transfers of the list that do not stand, and refuses others
 // that stand under their ids.
 func (i *journalImporter) missing(ctx context.Context, l *importList) (*importList, error) {
-	request := &pb.LookupRequest{}
-	for _, t := range l.transfers {
-		request.Ids = append(request.Ids, t.Id)
-	}
-	answer, err := i.client.Ledger.Lookup(ctx, request)
+	standing, err := i.made(ctx, l.transfers)
 	if err != nil {
 		return nil, err
-	}
-	standing := make(map[string]*pb.Transfer)
-	for _, found := range answer.Transfers {
-		standing[found.Transfer.Id] = found.Transfer
 	}
 	missing := &importList{}
 	for at, t := range l.transfers {
@@ -193,6 +185,26 @@ func (i *journalImporter) missing(ctx context.Context, l *importList) (*importLi
 		i.done.Existing++
 	}
 	return missing, nil
+}
+
+// made gives the transfers that stand under the ids of some, by id.
+func (i *journalImporter) made(ctx context.Context, transfers []*pb.Transfer) (map[string]*pb.Transfer, error) {
+	made := make(map[string]*pb.Transfer)
+	if len(transfers) == 0 {
+		return made, nil
+	}
+	request := &pb.LookupRequest{}
+	for _, t := range transfers {
+		request.Ids = append(request.Ids, t.Id)
+	}
+	answer, err := i.client.Ledger.Lookup(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	for _, found := range answer.Transfers {
+		made[found.Transfer.Id] = found.Transfer
+	}
+	return made, nil
 }
 
 // differingField names the first field of a line in which two transfers differ.

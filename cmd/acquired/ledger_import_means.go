@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"acquired/cmd/acquired/swf"
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -11,18 +12,28 @@ import (
 // need is how much an account has to bear, in minor units: what is charged and held,
 // as it is now and as it was at most, and all that was ever reserved: of a daily limit
 // nothing is given back.
-type need struct{ now, most, reserved *big.Int }
+type need struct {
+	now, most, reserved *big.Int
+	// open is how many holds are, those that stand already included, and mostOpen
+	// how many were at most when one was placed.
+	open, mostOpen int
+}
 
-func newNeed() *need { return &need{new(big.Int), new(big.Int), new(big.Int)} }
+func newNeed(open int) *need {
+	return &need{now: new(big.Int), most: new(big.Int), reserved: new(big.Int), open: open}
+}
 
 func (n *need) add(c charge) {
 	if c.event.ends() {
 		n.reserved.Add(n.reserved, c.more)
 		n.now.Sub(n.now, c.held)
 		n.now.Add(n.now, c.used)
+		n.open--
 	} else {
 		n.reserved.Add(n.reserved, c.held)
 		n.now.Add(n.now, c.held)
+		n.open++
+		n.mostOpen = max(n.mostOpen, n.open)
 	}
 	if n.now.Cmp(n.most) > 0 {
 		n.most.Set(n.now)
@@ -32,9 +43,9 @@ func (n *need) add(c charge) {
 // needs gives what each account has to bear beside what it bears now. No account
 // holds more than 2^103-1 minor units.
 func (i *importer) needs() (map[string]*need, error) {
-	users, payee := make([]*need, len(i.log.users)), newNeed()
+	users, payee := make([]*need, len(i.log.users)), newNeed(0)
 	for user := range users {
-		users[user] = newNeed()
+		users[user] = newNeed(i.found.open[user])
 	}
 	for c, err := range i.charges() {
 		if err != nil {
@@ -67,14 +78,18 @@ func (i *importer) bearAll(accounts []*pb.AccountResponse) error {
 }
 
 // bear refuses what an account could not bear as it is now. The cluster would
-// refuse it too, but then for ever: the id of a step that was refused for want of
-// funds is used up.
+// refuse it too, but then for ever: the id of a step that was refused for how an
+// account stands is used up.
 func (i *importer) bear(a *pb.AccountResponse, n *need) error {
 	if n.most.Sign() == 0 && n.reserved.Sign() == 0 {
 		return nil
 	}
 	if a.State != "open" {
 		return fault.Conflict.New("account %s is %s", a.Path, a.State)
+	}
+	if a.Path != i.flags.payee && n.mostOpen > ledger.MaxOpenHolds {
+		return withHint(fault.Exhausted.New("up to %d open holds would reserve of account %s at once, and at most %d may",
+			n.mostOpen, a.Path, ledger.MaxOpenHolds), "charge the log in parts: each from a file of its own, with another --log NAME")
 	}
 	bounds, err := i.bounds(a, n)
 	if err != nil {

@@ -69,57 +69,98 @@ func sumOfAmounts(more, less []string) (*big.Int, error) {
 	return sum, nil
 }
 
+// limited says whether there is any bound.
+func (s *standing) limited() bool {
+	return s.available != nil || s.room != nil || s.today != nil || s.own != nil
+}
+
 // debit takes an amount. An account that is nil bears everything.
 func (s *standing) debit(amount *big.Int) *fault.Fault {
-	if s == nil {
-		return nil
-	}
-	if s.state == "open" && s.today != nil && s.today.Cmp(amount) < 0 {
-		return fault.Insufficient.New("may spend less today, by its daily limit")
-	}
-	if refused := s.move(s.available, s.room, amount, "has less available"); refused != nil {
+	if refused := s.refuseDebit(amount); refused != nil {
 		return refused
 	}
-	for _, left := range []*big.Int{s.own, s.today} {
-		if left != nil {
-			left.Sub(left, amount)
-		}
-	}
+	s.pay(amount)
 	return nil
 }
 
-// reserve takes an amount for a hold.
+// reserve takes an amount for a hold, which is no room until it is captured.
 func (s *standing) reserve(amount *big.Int) *fault.Fault {
-	if s != nil && s.state == "open" && s.own != nil && s.own.Cmp(amount) < 0 {
+	if s == nil {
+		return nil
+	}
+	if s.state == "open" && s.own != nil && s.own.Cmp(amount) < 0 {
 		return fault.Insufficient.New("has less available for holds")
 	}
-	return s.debit(amount)
+	if refused := s.refuseDebit(amount); refused != nil {
+		return refused
+	}
+	move(new(big.Int).Neg(amount), s.available, s.own, s.today)
+	return nil
 }
 
 func (s *standing) credit(amount *big.Int) *fault.Fault {
-	if s == nil {
-		return nil
-	}
-	if refused := s.move(s.room, s.available, amount, "has less room below its ceiling"); refused != nil || s.own == nil {
+	if refused := s.refuseCredit(amount); refused != nil {
 		return refused
 	}
-	s.own.Add(s.own, amount)
+	s.earn(amount)
 	return nil
 }
 
-// move takes an amount from one bound and gives it to the other; nil is none.
-func (s *standing) move(from, to, amount *big.Int, lacks string) *fault.Fault {
-	if s.state != "open" {
+// expect takes the room for what a hold may bring, and gives nothing before it does.
+func (s *standing) expect(amount *big.Int) *fault.Fault {
+	if refused := s.refuseCredit(amount); refused != nil || s == nil {
+		return refused
+	}
+	move(new(big.Int).Neg(amount), s.room)
+	return nil
+}
+
+func (s *standing) refuseDebit(amount *big.Int) *fault.Fault {
+	switch {
+	case s == nil:
+		return nil
+	case s.state != "open":
 		return fault.Conflict.New("is %s", s.state)
-	}
-	if from != nil && from.Cmp(amount) < 0 {
-		return fault.Insufficient.New("%s", lacks)
-	}
-	if from != nil {
-		from.Sub(from, amount)
-	}
-	if to != nil {
-		to.Add(to, amount)
+	case s.today != nil && s.today.Cmp(amount) < 0:
+		return fault.Insufficient.New("may spend less today, by its daily limit")
+	case s.available != nil && s.available.Cmp(amount) < 0:
+		return fault.Insufficient.New("has less available")
 	}
 	return nil
+}
+
+func (s *standing) refuseCredit(amount *big.Int) *fault.Fault {
+	switch {
+	case s == nil:
+		return nil
+	case s.state != "open":
+		return fault.Conflict.New("is %s", s.state)
+	case s.room != nil && s.room.Cmp(amount) < 0:
+		return fault.Insufficient.New("has less room below its ceiling")
+	}
+	return nil
+}
+
+// pay takes an amount, and earn gives one, whether or not the account bears it.
+func (s *standing) pay(amount *big.Int) {
+	if s != nil {
+		move(new(big.Int).Neg(amount), s.available, s.own, s.today)
+		move(amount, s.room)
+	}
+}
+
+func (s *standing) earn(amount *big.Int) {
+	if s != nil {
+		move(amount, s.available, s.own)
+		move(new(big.Int).Neg(amount), s.room)
+	}
+}
+
+// move moves bounds by an amount; nil is none.
+func move(amount *big.Int, bounds ...*big.Int) {
+	for _, bound := range bounds {
+		if bound != nil {
+			bound.Add(bound, amount)
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"acquired/cmd/acquired/swf"
+	"acquired/fsm/ledger"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
 )
@@ -120,7 +121,7 @@ func plan(log *jobLog) *importer {
 	return &importer{
 		flags: &importFlags{prefix: "/account/lab", payee: "/account/centre", asset: "USD", name: "lab"},
 		log:   log, price: price, scale: 2, began: time.Unix(2_000_000_000, 0), pending: log.events(),
-		found: foundJobs{begun: make([]bool, len(log.jobs)), ended: make([]bool, len(log.jobs))},
+		found: log.foundNone(),
 	}
 }
 
@@ -173,8 +174,8 @@ func TestImportPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/account/lab/user-7", "/account/centre"} {
-		if got := needs[path]; got.most.Int64() != 201 || got.reserved.Int64() != 203 {
-			t.Errorf("%s needs %s at once and %s in all, want 201 and 203", path, got.most, got.reserved)
+		if got := needs[path]; got.most.Int64() != 201 || got.reserved.Int64() != 203 || got.mostOpen != 2 {
+			t.Errorf("%s needs %s at once in %d holds, and %s in all, want 201 in 2, and 203", path, got.most, got.mostOpen, got.reserved)
 		}
 	}
 }
@@ -305,6 +306,72 @@ func TestImportWithinTheDay(t *testing.T) {
 	changeAccount(t, c, &pb.ChangeAccountRequest{Path: user, DailyLimit: proto.String("30.00")})
 	if err := charge(); err != nil {
 		t.Errorf("within the limit: %v", err)
+	}
+}
+
+// TestImportOfManyJobs refuses a log of more jobs of a user at once than open holds may
+// reserve of an account, those that are there counted, before anything is made.
+func TestImportOfManyJobs(t *testing.T) {
+	t.Parallel()
+	const user, centre = "/account/lab/user-7", "/account/centre"
+	_, c := startUSD(t, &pb.OpenAccountRequest{Path: user, Overdraft: unlimited, HoldOverdraft: true}, &pb.OpenAccountRequest{Path: centre})
+	mustOp(t, c,
+		holding(&pb.PlaceHold{Id: "other", Debit: user, Credit: "/account/bank", Amount: "1"}),
+		holding(&pb.PlaceHold{Id: "income", Debit: "/account/bank", Credit: user, Amount: "1"}),
+	)
+	all := []string{record("0", "36", "1", "1", "8")}
+	for n := range ledger.MaxOpenHolds {
+		all = append(all, record(number(uint64(n+1)), "36", "1", "1", "7"))
+	}
+	i := planned(t, all...)
+	i.client, i.notes, i.progress, i.began = c, io.Discard, newProgress(io.Discard, "jobs charged", len(all)), time.Now()
+	i.flags.price, i.flags.batch, i.flags.scale, i.flags.overdraft = "1", maxSteps, 2, unlimited
+	_, err := i.run(t.Context())
+	want := "up to 10001 open holds would reserve of account " + user + " at once, and at most 10000 may"
+	if !errors.Is(err, fault.Exhausted) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if accounts := allAccounts(t, c); len(accounts) != 3 {
+		t.Errorf("after the refusal there are %d accounts, want 3", len(accounts))
+	}
+	if _, _, err := i.findHolds(t.Context(), 1); err != nil || i.found.open[1] != 1 {
+		t.Errorf("looked at again: got %d open holds, %v, want 1", i.found.open[1], err)
+	}
+	mustOp(t, c, &pb.Step{Step: &pb.Step_Release{Release: &pb.ReleaseHold{Id: "free", Hold: "other"}}})
+	if err := i.prepare(t.Context()); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+}
+
+// onNote does something when the user is told what was made.
+type onNote func()
+
+func (do onNote) Write(p []byte) (int, error) {
+	do()
+	return len(p), nil
+}
+
+// TestImportThatOthersOvertake says that the id of a hold is used up, if others reserve
+// as much as can be of an account after the import looked at it.
+func TestImportThatOthersOvertake(t *testing.T) {
+	t.Parallel()
+	const user, bank = "/account/lab/user-7", "/account/bank"
+	_, c := startUSD(t, &pb.OpenAccountRequest{Path: user, Overdraft: unlimited, HoldOverdraft: true})
+	i := planned(t, record("1", "36", "1", "1", "7"))
+	i.notes = onNote(func() {
+		for first := range ledger.MaxOpenHolds / ledger.MaxSteps {
+			var steps []*pb.Step
+			for n := range ledger.MaxSteps {
+				steps = append(steps, holding(&pb.PlaceHold{Id: fmt.Sprintf("h-%d-%d", first, n), Debit: user, Credit: bank, Amount: "1"}))
+			}
+			mustOp(t, c, steps...)
+		}
+	})
+	i.client, i.progress, i.began = c, newProgress(io.Discard, "jobs charged", 1), time.Now()
+	i.flags.price, i.flags.batch, i.flags.scale = "1", maxSteps, 2
+	_, err := i.run(t.Context())
+	if hint := hintOf(err); !errors.Is(err, fault.Exhausted) || !strings.Contains(hint, "the id of a step that was refused is used up") {
+		t.Errorf("got %v, hint %q, want one that the id is used up", err, hint)
 	}
 }
 

@@ -56,7 +56,7 @@ func (l *holdLine) check() error {
 		checkAccount("debit", l.Debit),
 		checkAccount("credit", l.Credit),
 		checkAsset("asset", l.Asset),
-		checkAmount("remaining", l.Remaining),
+		checkPositive("remaining", l.Remaining),
 		checkPrincipal("delegate", l.Delegate),
 		checkReference("document", l.Document),
 		checkText("description", l.Description, ledger.MaxDescription),
@@ -162,6 +162,17 @@ func checkAmount(field, amount string) error {
 	}
 	if _, err := ledger.ParseAmount(amount, uint8(scale)); err != nil {
 		return fmt.Errorf("%s: %w", field, err)
+	}
+	return nil
+}
+
+// checkPositive takes an amount above 0.
+func checkPositive(field, amount string) error {
+	if err := checkAmount(field, amount); err != nil {
+		return err
+	}
+	if strings.Trim(amount, "0.") == "" {
+		return fmt.Errorf("%s: is %s, and must be above 0", field, shortened(amount))
 	}
 	return nil
 }

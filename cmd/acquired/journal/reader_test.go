@@ -277,6 +277,7 @@ func TestReaderRefuses(t *testing.T) {
 		{"a hold of one account", holdWith(`/account/b`, `/account/a`), "credit: is the debit too"},
 		{"a hold without an id", holdWith(`"h"`, `""`), `id: "" is not`},
 		{"a hold of no amount", holdWith(`1.00`, `much`), "remaining: "},
+		{"a hold of nothing", holdWith(`1.00`, `0.00`), "remaining: is 0.00, and must be above 0"},
 		{"a hold without end", holdWith(`2026-`, `x`), "expires: "},
 		{"a delegate who is no path", holdWith(`"delegate":""`, `"delegate":"d"`), "delegate: "},
 		{"a document of another text", `{"type":"document","id":"d","kind":"cheque","state":"open","hash":"00","text":"x"}`, "hash: is not the SHA-256"},
