@@ -46,7 +46,7 @@ func checkExtend(s *pb.ExtendHold) error {
 
 // captureHold moves of what is held to the payee, or to those that the shares name.
 func (o *operation) captureHold(s *pb.CaptureHold) (result, error) {
-	h, err := o.holdToCapture(s.Hold)
+	h, err := o.holdForPayee(s.Hold)
 	if err != nil {
 		return result{}, err
 	}
@@ -168,7 +168,7 @@ func (b *book) divert(debit, credit, to *page, amount Amount) error {
 
 // releaseHold gives back of what is held.
 func (o *operation) releaseHold(s *pb.ReleaseHold) (result, error) {
-	h, err := o.holdToCapture(s.Hold)
+	h, err := o.holdForPayee(s.Hold)
 	if err != nil {
 		return result{}, err
 	}

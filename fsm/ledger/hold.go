@@ -291,8 +291,9 @@ func shortForHold(p *page, overdraft bool, available, amount Amount) error {
 		p.path, available.Format(scale), p.asset, amount.Format(scale)).With("path", string(p.path))
 }
 
-// holdToCapture gives a hold that the caller may capture.
-func (o *operation) holdToCapture(name string) (hold, error) {
+// holdForPayee gives a hold for whose payee the caller acts: it may Spend from that
+// account, or is the delegate.
+func (o *operation) holdForPayee(name string) (hold, error) {
 	h, ok := findHold(o.tx, name)
 	if !ok {
 		return h, noHold(name)

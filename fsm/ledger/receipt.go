@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"acquired/fsm/command"
 	"acquired/fsm/kv"
 	pb "acquired/proto/acquired/v1"
 	"acquired/proto/fault"
@@ -31,17 +30,12 @@ func checkIssueReceipt(s *pb.IssueReceipt) error {
 
 // issueReceipt states what was captured of a hold so far, open or not.
 func (o *operation) issueReceipt(s *pb.IssueReceipt) (result, error) {
-	h, ok := findHold(o.tx, s.Hold)
-	if !ok {
-		return result{}, noHold(s.Hold)
-	}
-	if !h.delegate.is(o.tx, &o.tx.Caller) {
-		if err := o.may(command.Spend, accountOf(o.tx, h.credit).path); err != nil {
-			return result{}, o.hide(&h, err)
-		}
+	h, err := o.holdForPayee(s.Hold)
+	if err != nil {
+		return result{}, err
 	}
 	var made result
-	err := o.tx.Grow(func() (int, error) {
+	err = o.tx.Grow(func() (int, error) {
 		paid, err := paymentsOf(o.tx, &h)
 		if err != nil {
 			return 0, err
