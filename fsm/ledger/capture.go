@@ -80,18 +80,31 @@ func (o *operation) captureHold(s *pb.CaptureHold) (result, error) {
 		return result{}, err
 	}
 	h.take(amount, &h.captured, holdCaptured)
-	if rest := h.remaining(); s.Final && !rest.IsZero() {
-		if err := o.enter(released, debit, credit, rest); err != nil {
+	if s.Final {
+		if err := o.releaseRest(&h, debit, credit); err != nil {
 			return result{}, err
 		}
-		last := holdCaptured
-		if h.captured.IsZero() {
-			last = holdReleased
-		}
-		h.take(rest, &h.released, last)
 	}
 	o.writeHold(&was, &h)
 	return result{amount: amount.Format(debit.section.scale)}, nil
+}
+
+// releaseRest gives back what a final capture leaves. The hold ends as captured, if
+// anything was.
+func (o *operation) releaseRest(h *hold, debit, credit *page) error {
+	rest := h.remaining()
+	if rest.IsZero() {
+		return nil
+	}
+	if err := o.enter(released, debit, credit, rest); err != nil {
+		return err
+	}
+	last := holdCaptured
+	if h.captured.IsZero() {
+		last = holdReleased
+	}
+	h.take(rest, &h.released, last)
+	return nil
 }
 
 // capturedFor gives who is paid by a capture. A delegate pays the payee; who pays

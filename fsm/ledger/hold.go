@@ -45,14 +45,23 @@ func (s holdState) String() string { return holdStates[s] }
 
 // remaining is what is still reserved.
 func (h *hold) remaining() Amount {
-	left := h.held
-	for _, part := range [...]Amount{h.captured, h.released, h.expired} {
-		var ok bool
-		if left, ok = left.Sub(part); !ok {
-			panic("ledger: more became of hold " + h.name + " than was held")
-		}
+	left, ok := h.rest()
+	if !ok {
+		panic("ledger: more became of hold " + h.name + " than was held")
 	}
 	return left
+}
+
+// rest is remaining for what may be wrong: ok is false when more became of the hold
+// than was held.
+func (h *hold) rest() (left Amount, ok bool) {
+	left = h.held
+	for _, part := range [...]Amount{h.captured, h.released, h.expired} {
+		if left, ok = left.Sub(part); !ok {
+			return Amount{}, false
+		}
+	}
+	return left, true
 }
 
 // take notes that an amount of the hold went one way. The last of it closes it.

@@ -77,18 +77,6 @@ func (h *hold) origin() holdOrigin {
 	return holdOrigin{h.asset, instant(h.placed), h.document, quote(h.description)}
 }
 
-// rest is remaining for what may be wrong.
-func (h *hold) rest() (Amount, bool) {
-	left := h.held
-	for _, part := range [...]Amount{h.captured, h.released, h.expired} {
-		var ok bool
-		if left, ok = left.Sub(part); !ok {
-			return Amount{}, false
-		}
-	}
-	return left, true
-}
-
 // endHold compares a hold of which nothing remains.
 func (c *verifier) endHold(h *holdTally) {
 	delete(c.holds, h.name)
