@@ -18,28 +18,27 @@ type identified interface {
 	GetId() string
 }
 
-// sameStep refuses an id that was used for another step than this one.
-func sameStep(was *step, kind string, is identified, before, body string) error {
-	if was.kind != kind {
+// mustBeSame refuses an id that was used for another step than this one: of another
+// kind, or with another body.
+func mustBeSame(is identified, wasKind, isKind, was, body string) error {
+	if wasKind != isKind {
 		return used("kind")
 	}
-	if field := differing(is.ProtoReflect().Descriptor(), before, body); field != "" {
+	if field := differing(is.ProtoReflect().Descriptor(), was, body); field != "" {
 		return used(field)
 	}
 	return nil
 }
 
-// failedBefore refuses a step that was refused before for what is kept.
+// failedBefore refuses a step whose refusal is kept, as it was refused then. The body is
+// made only if there is one.
 func failedBefore(tx *command.Tx, kind string, is identified, body func() string) error {
 	was, ok := failures.Get(tx, kv.StringKey(is.GetId()))
 	if !ok {
 		return nil
 	}
-	if was.kind != kind {
-		return used("kind")
-	}
-	if field := differing(is.ProtoReflect().Descriptor(), was.body, body()); field != "" {
-		return used(field)
+	if err := mustBeSame(is, was.kind, kind, was.body, body()); err != nil {
+		return err
 	}
 	return keptAs(was.name, was.refusalFor(tx)).With("failed_index", strconv.FormatUint(was.id.Index, 10))
 }

@@ -154,7 +154,7 @@ func (o *operation) claimStep(i int, kind *stepKind, body identified) (*step, er
 	if !ok {
 		return nil, failedBefore(o.tx, kind.name, body, func() string { return o.bodies[i] })
 	}
-	return &was, sameStep(&was, kind.name, body, was.body, o.bodies[i])
+	return &was, mustBeSame(body, was.kind, kind.name, was.body, o.bodies[i])
 }
 
 // answerAgain gives the results of the steps as they were when they were made.

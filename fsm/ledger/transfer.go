@@ -291,7 +291,7 @@ func (b *book) claimTransfer(t *pb.Transfer) (*step, error) {
 	if was.kind == transferKind && body == "" {
 		body = b.plainBody(&was, t)
 	}
-	return &was, sameStep(&was, transferKind, t, body, bodyOf(t))
+	return &was, mustBeSame(t, was.kind, transferKind, body, bodyOf(t))
 }
 
 // plainBody gives the body of a plain transfer as its entry has it, in the words of
