@@ -55,7 +55,6 @@ type page struct {
 // section is an asset of the book.
 type section struct {
 	asset
-	made uint64
 	// sums are what the totals will be.
 	sums counters
 }
@@ -248,7 +247,7 @@ func (b *book) enter(kind entryKind, debit, credit *page, amount Amount) error {
 		hold: b.now.hold, document: b.now.document, of: b.now.of, description: b.now.description,
 	}
 	if kind.posts() {
-		debit.section.made++
+		debit.section.transfers++
 		if b.now.effective != b.tx.Time {
 			e.effective = b.now.effective
 		}
@@ -284,7 +283,6 @@ func (b *book) close() error {
 		}
 	}
 	for _, s := range b.assets {
-		s.transfers += s.made
 		if was, _ := assets.Get(b.tx, kv.StringKey(s.code)); s.asset != was {
 			s.mustBalance()
 			assets.Put(b.tx.Tx, s.asset)
@@ -366,15 +364,15 @@ func (a *asset) mustBalance() {
 
 // saved is a page as it was before an entry of a chain.
 type saved struct {
-	page    *page
-	account account
-	made    uint64
-	sums    counters
+	page      *page
+	account   account
+	transfers uint64
+	sums      counters
 }
 
 func (b *book) save(p *page) {
 	if b.undo != nil {
-		b.undo = append(b.undo, saved{p, p.account, p.section.made, p.section.sums})
+		b.undo = append(b.undo, saved{p, p.account, p.section.transfers, p.section.sums})
 	}
 }
 
@@ -386,7 +384,7 @@ func (b *book) attempt(do func() error) error {
 	if err != nil {
 		for i := len(b.undo) - 1; i >= 0; i-- {
 			u := b.undo[i]
-			u.page.account, u.page.section.made, u.page.section.sums = u.account, u.made, u.sums
+			u.page.account, u.page.section.transfers, u.page.section.sums = u.account, u.transfers, u.sums
 		}
 		b.made, b.written = made, b.written[:written]
 	}
