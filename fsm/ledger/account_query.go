@@ -54,8 +54,6 @@ const (
 	maxNamesLooked = 5000
 	// maxHiddenLooked is how many are looked at if it sees none.
 	maxHiddenLooked = 100_000
-	// maxAccountsBytes keeps a page well below the largest message.
-	maxAccountsBytes = 8 << 20
 )
 
 // maySeeAccounts: whoever may View the path. What is listed is what it may Read.
@@ -81,10 +79,6 @@ func parseAccountsCursor(s string, under path.Path) (path.Path, error) {
 		return "", noCursor(s)
 	}
 	return p, nil
-}
-
-func noCursor(s string) error {
-	return fault.Invalid.New("cursor %s: it is none of an earlier answer", quote(s))
 }
 
 func listAccounts(v *command.Reading, req *pb.AccountsRequest) (*pb.AccountsResponse, error) {
@@ -120,7 +114,7 @@ func listAccounts(v *command.Reading, req *pb.AccountsRequest) (*pb.AccountsResp
 			res.Accounts = append(res.Accounts, described)
 		}
 		// A cursor is a path that the caller may know.
-		full := len(res.Accounts) == limit || size >= maxAccountsBytes || looked >= maxNamesLooked
+		full := len(res.Accounts) == limit || size >= maxAnswerBytes || looked >= maxNamesLooked
 		if full && mayNow(v, command.View, n.Path) {
 			end = n.Path
 		}

@@ -19,9 +19,6 @@ import (
 // maxAuditLooks is how many lines, and entries of them, are looked at for one answer.
 const maxAuditLooks = 10_000
 
-// maxAuditBytes keeps an answer well below the largest message.
-const maxAuditBytes = 8 << 20
-
 // goneByPath leads to the accounts that were at a path, in the order in which they
 // were opened.
 var goneByPath = kv.NewIndex(&Schema, gone, "ledger/account_gone_by_path",
@@ -96,7 +93,7 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 		switch {
 		case req.UntilUnixNanos != 0 && l.time >= req.UntilUnixNanos:
 			return res, nil
-		case len(res.Lines) == limit, looks+shown.looks >= maxAuditLooks, size >= maxAuditBytes:
+		case len(res.Lines) == limit, looks+shown.looks >= maxAuditLooks, size >= maxAnswerBytes:
 			res.Cursor = formatCursor(after)
 			return res, nil
 		}

@@ -24,8 +24,6 @@ const (
 	// maxJournalLooks is how many entries are looked at for one answer: few of many
 	// may be of the subtree that is asked for.
 	maxJournalLooks = 100_000
-	// maxJournalBytes keeps an answer well below the largest message.
-	maxJournalBytes = 8 << 20
 )
 
 func maySeeJournal(_ kv.Reader, req *pb.JournalRequest) ([]command.Need, error) {
@@ -76,7 +74,7 @@ func journal(v *command.Reading, req *pb.JournalRequest) (*pb.JournalResponse, e
 		if e.id.Index > end.Index {
 			break
 		}
-		if len(res.Entries) == limit || looks == maxJournalLooks || size >= maxJournalBytes {
+		if len(res.Entries) == limit || looks == maxJournalLooks || size >= maxAnswerBytes {
 			res.Cursor = formatJournalCursor(at)
 			return res, nil
 		}

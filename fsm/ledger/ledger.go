@@ -77,8 +77,9 @@ const (
 	MaxAssets = 1024
 	// MaxAssetCode is in bytes.
 	MaxAssetCode = 16
-	// MaxLines is the most lines of a statement in one answer; DefaultLines is
-	// what a request that names no limit gets.
+	// MaxLines is the most lines of a statement, accounts, holds, documents or lines of
+	// the audit log in one answer; DefaultLines is what a request that names no limit
+	// gets.
 	MaxLines     = 1000
 	DefaultLines = 100
 )

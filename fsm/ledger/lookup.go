@@ -11,12 +11,8 @@ import (
 	"acquired/proto/fault"
 )
 
-const (
-	// maxLookupBytes keeps an answer below the largest message.
-	maxLookupBytes = 8 << 20
-	// maxLookupEntries is how many entries are looked at, shown or not.
-	maxLookupEntries = 100_000
-)
+// maxLookupEntries is how many entries are looked at, shown or not.
+const maxLookupEntries = 100_000
 
 func lookup(v *command.Reading, req *pb.LookupRequest) (*pb.LookupResponse, error) {
 	under, err := lookupPath(req)
@@ -48,8 +44,8 @@ func lookup(v *command.Reading, req *pb.LookupRequest) (*pb.LookupResponse, erro
 				},
 				Index: e.id.Index, UnixNanos: e.time,
 			}
-			if size += proto.Size(recorded); size > maxLookupBytes {
-				return nil, fault.Exhausted.New("the transfers are over %d bytes together: ask for fewer at once", maxLookupBytes)
+			if size += proto.Size(recorded); size > maxAnswerBytes {
+				return nil, fault.Exhausted.New("the transfers are over %d bytes together: ask for fewer at once", maxAnswerBytes)
 			}
 			res.Transfers = append(res.Transfers, recorded)
 		}

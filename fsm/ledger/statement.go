@@ -55,16 +55,6 @@ func checkSpan(from, until int64) error {
 	return nil
 }
 
-func lines(limit uint32) (int, error) {
-	switch {
-	case limit == 0:
-		return DefaultLines, nil
-	case limit > MaxLines:
-		return 0, fault.Invalid.New("limit %d: an answer holds at most %d lines", limit, MaxLines)
-	}
-	return int(limit), nil
-}
-
 // statementPage is a page of a statement that is being made.
 type statementPage struct {
 	v        *command.Reading

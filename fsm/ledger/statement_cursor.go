@@ -10,24 +10,11 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// A cursor is the id of the entry that was looked at last: "INDEX.COUNTER". That of
-// a statement by effective time, or of a subtree, is
+// The cursor of a plain statement is the id of the entry that was looked at last. That
+// of one by effective time, or of a subtree, is
 // "AT.INDEX.COUNTER.SIDE.DEBITS.CREDITS": the place of the last line, and what was
 // posted until behind it, in the smallest unit. Both sums tell what was back-dated
 // since; a balance would not, when it comes to nothing.
-
-func formatCursor(id command.ID) string { return fmt.Sprintf("%d.%d", id.Index, id.Counter) }
-
-func parseCursor(s string) (id command.ID, err error) {
-	index, counter, _ := strings.Cut(s, ".")
-	i, err1 := strconv.ParseUint(index, 10, 64)
-	c, err2 := strconv.ParseUint(counter, 10, 32)
-	id = command.ID{Index: i, Counter: uint32(c)}
-	if err1 != nil || err2 != nil || formatCursor(id) != s {
-		return id, noCursor(s)
-	}
-	return id, nil
-}
 
 // statementCursor is where a page goes on: before a place, in the order of time.
 type statementCursor struct {
