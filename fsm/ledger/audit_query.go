@@ -94,7 +94,7 @@ func listAudit(v *command.Reading, req *pb.AuditRequest) (*pb.AuditResponse, err
 		case req.UntilUnixNanos != 0 && l.time >= req.UntilUnixNanos:
 			return res, nil
 		case len(res.Lines) == limit, looks+shown.looks >= maxAuditLooks, size >= maxAnswerBytes:
-			res.Cursor = formatCursor(after)
+			res.Cursor = formatID(after)
 			return res, nil
 		}
 		looks++
@@ -220,8 +220,4 @@ func beginOf(v *command.Reading, nanos int64) command.ID {
 		return command.ID{}
 	}
 	return endOf(uint64(index) - 1)
-}
-
-func isBefore(a, b command.ID) bool {
-	return a.Index < b.Index || a.Index == b.Index && a.Counter < b.Counter
 }

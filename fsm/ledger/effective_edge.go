@@ -93,17 +93,6 @@ func firstAfter(v *command.Reading, nanos int64) command.ID {
 	return command.ID{Index: low}
 }
 
-// next gives the id behind another.
-func next(id command.ID) command.ID {
-	switch {
-	case id.Counter < math.MaxUint32:
-		id.Counter++
-	case id.Index < math.MaxUint64:
-		id = command.ID{Index: id.Index + 1}
-	}
-	return id
-}
-
 // of gives the edge as it is for one account: the first id, and the first of
 // back-dated entries, that is not before it.
 func (e *edge) of(account command.ID) (command.ID, backdatedKey) {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"iter"
-	"math"
 	"strconv"
 	"strings"
 
@@ -133,13 +132,10 @@ func parseJournalCursor(s string) (command.ID, error) {
 	return endOf(index), nil
 }
 
-// endOf is behind all that was made at the index.
-func endOf(index uint64) command.ID { return command.ID{Index: index, Counter: math.MaxUint32} }
-
 // formatJournalCursor is the inverse of parseJournalCursor.
 func formatJournalCursor(id command.ID) string {
 	if id == endOf(id.Index) {
 		return strconv.FormatUint(id.Index, 10)
 	}
-	return formatCursor(id)
+	return formatID(id)
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -30,16 +29,13 @@ func noCursor(s string) error {
 	return fault.Invalid.New("cursor %s: it is none of an earlier answer", quote(s))
 }
 
-// formatCursor writes an id as "INDEX.COUNTER".
-func formatCursor(id command.ID) string { return fmt.Sprintf("%d.%d", id.Index, id.Counter) }
-
-// parseCursor reads what formatCursor writes.
+// parseCursor reads what formatID writes.
 func parseCursor(s string) (id command.ID, err error) {
 	index, counter, _ := strings.Cut(s, ".")
 	i, err1 := strconv.ParseUint(index, 10, 64)
 	c, err2 := strconv.ParseUint(counter, 10, 32)
 	id = command.ID{Index: i, Counter: uint32(c)}
-	if err1 != nil || err2 != nil || formatCursor(id) != s {
+	if err1 != nil || err2 != nil || formatID(id) != s {
 		return id, noCursor(s)
 	}
 	return id, nil

@@ -22,13 +22,13 @@ type ChainEnd struct {
 func CheckChain(r kv.Reader, end ChainEnd) (ChainEnd, string) {
 	for l := range auditsBehind(r, end.id) {
 		if l.chained(end.hash) != l.hash {
-			return end, fmt.Sprintf("audit line %s does not chain", formatCursor(l.id))
+			return end, fmt.Sprintf("audit line %s does not chain", formatID(l.id))
 		}
 		record := appendAudit(nil, l)
 		at := (int(l.hash[0])<<8 + int(l.hash[1])) % len(record)
 		record[at] ^= 1 << (l.hash[2] % 8)
 		if altered, err := decodeAudit(record); err == nil && altered.chained(end.hash) == altered.hash {
-			return end, fmt.Sprintf("audit line %s chains as well with byte %d altered", formatCursor(l.id), at)
+			return end, fmt.Sprintf("audit line %s chains as well with byte %d altered", formatID(l.id), at)
 		}
 		end = ChainEnd{l.id, l.hash, end.lines + 1}
 	}

@@ -75,13 +75,13 @@ func parseLongCursor(s string) (statementCursor, error) {
 }
 
 func formatLongCursor(p place, sum *posted) string {
-	return fmt.Sprintf("%d.%s.%d.%s.%s", p.at, formatCursor(p.id), p.side, sum.debits.Format(0), sum.credits.Format(0))
+	return fmt.Sprintf("%d.%s.%d.%s.%s", p.at, formatID(p.id), p.side, sum.debits.Format(0), sum.credits.Format(0))
 }
 
 // cursorBehind gives the cursor for a page that goes on behind the place.
 func (s *statementPage) cursorBehind(last place) string {
 	if isPlainStatement(s.req) {
-		return formatCursor(last.id)
+		return formatID(last.id)
 	}
 	return formatLongCursor(last, &s.sum)
 }

@@ -1,10 +1,6 @@
 package ledger
 
-import (
-	"iter"
-
-	"acquired/fsm/command"
-)
+import "iter"
 
 // item is an entry as a statement meets it.
 type item struct {
@@ -108,16 +104,4 @@ func sideOf(e *entry, a *account) side {
 		return paying
 	}
 	return paid
-}
-
-// previous gives the id before another; that of the first is itself, and no entry
-// has it.
-func previous(id command.ID) command.ID {
-	switch {
-	case id.Counter > 0:
-		id.Counter--
-	case id.Index > 0:
-		id = endOf(id.Index - 1)
-	}
-	return id
 }

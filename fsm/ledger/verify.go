@@ -192,7 +192,7 @@ func (c *verifier) endCommand(l *auditLine) {
 	if c.made > 0 {
 		digest = string(c.sum.Sum(nil))
 	}
-	at := formatCursor(l.id)
+	at := formatID(l.id)
 	switch {
 	case l.entries != c.made:
 		c.find("audit line %s: its command made %d entries, it says %d", at, c.made, l.entries)
@@ -214,7 +214,7 @@ func (c *verifier) endCommand(l *auditLine) {
 
 // readEntry works an entry into what it makes.
 func (c *verifier) readEntry(e *entry) {
-	at := formatCursor(e.id)
+	at := formatID(e.id)
 	if int(e.kind) >= len(entryKinds) {
 		c.find("entry %s: there is no kind %d", at, e.kind)
 		return
@@ -250,7 +250,7 @@ func (c *verifier) count(e *entry, t *tally, pays bool, after counters) {
 	c.meet(e, t, pays)
 	if !e.kind.apply(&t.counters, e.amount, pays) || t.counters != after {
 		scale := c.scaleOf(t.asset)
-		c.find("entry %s: account %s has %s after it, the entry says %s", formatCursor(e.id), t.path, t.counters.text(scale), after.text(scale))
+		c.find("entry %s: account %s has %s after it, the entry says %s", formatID(e.id), t.path, t.counters.text(scale), after.text(scale))
 		t.counters = after // what is wrong is found once
 	}
 	if e.effective != 0 && e.kind.posts() {
@@ -265,7 +265,7 @@ func (c *verifier) readPeriod(e *entry) {
 		c.periods = c.periods[1:]
 	}
 	if e.kind.posts() && e.effective != 0 && e.effective < c.until {
-		c.find("entry %s: its effective time, %s, is in a period that was closed, up to %s", formatCursor(e.id), instant(e.effective), instant(c.until))
+		c.find("entry %s: its effective time, %s, is in a period that was closed, up to %s", formatID(e.id), instant(e.effective), instant(c.until))
 	}
 }
 

@@ -168,7 +168,7 @@ func (c *verifier) readGone() error {
 func (c *verifier) readMetadata() error {
 	for p := range metadata.All(c.v) {
 		if _, ok := accounts.Get(c.v, p.account); !ok {
-			c.find("metadata %s: its account is not there", formatCursor(p.account))
+			c.find("metadata %s: its account is not there", formatID(p.account))
 		}
 		if err := c.proceed(); err != nil {
 			return err

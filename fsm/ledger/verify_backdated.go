@@ -12,12 +12,12 @@ func (c *verifier) readRuns(e *entry, debit, credit *tally) {
 	}
 	c.backdated++
 	if b, ok := backdatedEntries.Get(c.v, backdatedKey{e.effective, e.id}); !ok || b.debit != e.debit || b.credit != e.credit {
-		c.find("entry %s: it is missing, or between other accounts, among those with an effective time", formatCursor(e.id))
+		c.find("entry %s: it is missing, or between other accounts, among those with an effective time", formatID(e.id))
 	}
 	for _, t := range []*tally{debit, credit} {
 		run, _ := backdatedRuns.Get(c.v, runKey{t.id, e.id})
 		if run.posted != t.backdated {
-			c.find("entry %s: up to it %s of what account %s posted is back-dated, its run says %s", formatCursor(e.id),
+			c.find("entry %s: up to it %s of what account %s posted is back-dated, its run says %s", formatID(e.id),
 				t.backdated.text(c, t.asset), t.path, run.posted.text(c, t.asset))
 			t.backdated = run.posted // what is wrong is found once
 		}
@@ -78,14 +78,14 @@ func (n *nanosecond) of(account command.ID) *posted {
 func (n *nanosecond) read(c *verifier, b *backdated) {
 	e, ok := entries.Get(c.v, b.key.id)
 	if !ok {
-		c.find("journal: entry %s is among those with an effective time, and is not there", formatCursor(b.key.id))
+		c.find("journal: entry %s is among those with an effective time, and is not there", formatID(b.key.id))
 		return
 	}
 	debit, credit := n.of(b.debit), n.of(b.credit)
 	debit.add(posted{debits: e.amount})
 	credit.add(posted{credits: e.amount})
 	if b.debitSum != *debit || b.creditSum != *credit {
-		c.find("entry %s: what is effective in its nanosecond up to it is not what is kept of that", formatCursor(e.id))
+		c.find("entry %s: what is effective in its nanosecond up to it is not what is kept of that", formatID(e.id))
 	}
 }
 
@@ -99,7 +99,7 @@ func (n *nanosecond) compare(c *verifier) uint64 {
 
 func (c *verifier) compareSum(key sumKey, is posted) {
 	if s, _ := backdatedSums.Get(c.v, key); s.posted != is {
-		c.find("account %s: the sum of its back-dated entries at %d, level %d, is not what is kept of it", formatCursor(key.account),
+		c.find("account %s: the sum of its back-dated entries at %d, level %d, is not what is kept of it", formatID(key.account),
 			key.prefix<<(8*key.level), key.level)
 	}
 }

@@ -73,13 +73,13 @@ func (c *verifier) endPeriod(l *auditLine) {
 		return
 	}
 	if c.periodsClosed++; c.periodsClosed > len(c.allPeriods) {
-		c.find("audit line %s: no such period is closed: %s", formatCursor(l.id), l.what)
+		c.find("audit line %s: no such period is closed: %s", formatID(l.id), l.what)
 		return
 	}
 	p := c.allPeriods[c.periodsClosed-1]
 	what := clip(describePeriod(p.name, p.until), maxAuditText)
 	if p.index != l.id.Index || p.time != l.time || p.principal != l.principal || what != l.what {
-		c.find("audit line %s: it is to %s, what was closed at index %d is to %s, by %s at %s", formatCursor(l.id), l.what, p.index, what,
+		c.find("audit line %s: it is to %s, what was closed at index %d is to %s, by %s at %s", formatID(l.id), l.what, p.index, what,
 			p.principal, instant(p.time))
 	}
 }

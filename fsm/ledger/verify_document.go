@@ -49,7 +49,7 @@ func (c *verifier) readDocumentEntry(e *entry) {
 		} else if invoice, ok := invoices.Get(c.v, kv.StringKey(e.document)); ok {
 			c.readInvoiceEntry(e, &invoice)
 		} else {
-			c.find("entry %s: there is no document %s, to which it belongs", formatCursor(e.id), quote(e.document))
+			c.find("entry %s: there is no document %s, to which it belongs", formatID(e.id), quote(e.document))
 		}
 	}
 }
@@ -63,7 +63,7 @@ func (c *verifier) readCashing(e *entry, record *cheque) {
 	t.used++
 	grow(&t.cashed, e.amount)
 	if e.debit != record.account || e.time >= record.expires {
-		c.find("entry %s: it cashes cheque %s, which is of another account or had expired", formatCursor(e.id), quote(record.name))
+		c.find("entry %s: it cashes cheque %s, which is of another account or had expired", formatID(e.id), quote(record.name))
 	}
 	if t.used >= record.uses || t.cashed.Cmp(record.ceiling) >= 0 {
 		c.documents.spent++
@@ -106,7 +106,7 @@ func (c *verifier) readInvoiceEntry(e *entry, record *invoice) {
 	case "credit_invoice", "void_invoice":
 		into = &t.credited
 	default:
-		c.find("entry %s: step %s does nothing to invoice %s", formatCursor(e.id), quote(e.name), quote(record.name))
+		c.find("entry %s: step %s does nothing to invoice %s", formatID(e.id), quote(e.name), quote(record.name))
 	}
 	grow(into, e.amount)
 	pays, takes := record.receivable, record.revenue
@@ -116,7 +116,7 @@ func (c *verifier) readInvoiceEntry(e *entry, record *invoice) {
 		pays, takes = takes, pays
 	}
 	if e.debit != pays || e.credit != takes {
-		c.find("entry %s: it is between other accounts than invoice %s", formatCursor(e.id), quote(record.name))
+		c.find("entry %s: it is between other accounts than invoice %s", formatID(e.id), quote(record.name))
 	}
 	if done, _ := t.paid.Add(t.credited); done.Cmp(t.total) >= 0 {
 		c.documents.settled++
@@ -148,7 +148,7 @@ func (c *verifier) readRefund(e *entry) {
 		}
 	}
 	if back == nil || !isBefore(back.id, e.id) {
-		c.find("entry %s: it refunds what step %s did not move", formatCursor(e.id), quote(e.of))
+		c.find("entry %s: it refunds what step %s did not move", formatID(e.id), quote(e.of))
 		return
 	}
 	sum, ok := c.documents.refunds[back.id]
@@ -283,7 +283,7 @@ func (c *verifier) readRefunds() error {
 		sum, part := c.documents.refunds[kept.entry]
 		switch {
 		case !ok:
-			c.find("refund of entry %s: there is no such entry", formatCursor(kept.entry))
+			c.find("refund of entry %s: there is no such entry", formatID(kept.entry))
 		case part:
 			c.compareRefunds(&of, *sum)
 			delete(c.documents.refunds, kept.entry)

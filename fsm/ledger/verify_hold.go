@@ -18,7 +18,7 @@ func (c *verifier) readHoldEntry(e *entry) {
 	}
 	h := c.holdOf(e)
 	if e.debit != h.debit || e.credit != h.credit && e.kind != paidOut {
-		c.find("entry %s: it is between other accounts than hold %s", formatCursor(e.id), quote(e.hold))
+		c.find("entry %s: it is between other accounts than hold %s", formatID(e.id), quote(e.hold))
 	}
 	into, last := &h.held, holdOpen
 	switch e.kind {
@@ -39,7 +39,7 @@ func (c *verifier) readHoldEntry(e *entry) {
 	rest, ok := h.rest()
 	switch {
 	case !ok:
-		c.find("entry %s: more becomes of hold %s than was held", formatCursor(e.id), quote(e.hold))
+		c.find("entry %s: more becomes of hold %s than was held", formatID(e.id), quote(e.hold))
 		delete(c.holds, e.hold)
 	case rest.IsZero() && h.diverted == h.paidOut:
 		c.endHold(h)
@@ -53,7 +53,7 @@ func (c *verifier) holdOf(e *entry) *holdTally {
 		return h
 	}
 	if e.kind != reserved || e.hold != e.name {
-		c.find("entry %s: it is a %s of hold %s, which is not open", formatCursor(e.id), entryKinds[e.kind], quote(e.hold))
+		c.find("entry %s: it is a %s of hold %s, which is not open", formatID(e.id), entryKinds[e.kind], quote(e.hold))
 	}
 	h = &holdTally{hold: hold{
 		name: e.hold, id: e.id, debit: e.debit, credit: e.credit, placed: e.time, document: e.document, description: e.description,
@@ -65,7 +65,7 @@ func (c *verifier) holdOf(e *entry) *holdTally {
 	c.holds[e.hold] = h
 	c.res.Holds++
 	if _, ok := findHold(c.v, e.hold); !ok {
-		c.find("hold %s: entry %s places it, and there is no such hold", quote(e.hold), formatCursor(e.id))
+		c.find("hold %s: entry %s places it, and there is no such hold", quote(e.hold), formatID(e.id))
 	}
 	return h
 }
@@ -106,10 +106,10 @@ func (s holdState) text() string {
 func (c *verifier) compareHold(record *hold, h *holdTally) {
 	scale := c.scaleOf(h.asset)
 	if is, was := record.origin(), h.origin(); is != was {
-		c.find("hold %s: it is of %+v, entry %s, which placed it, of %+v", quote(h.name), is, formatCursor(h.id), was)
+		c.find("hold %s: it is of %+v, entry %s, which placed it, of %+v", quote(h.name), is, formatID(h.id), was)
 	}
 	if record.id != h.id || record.debit != h.debit || record.credit != h.credit {
-		c.find("hold %s: it is not between the accounts of entry %s, which placed it", quote(h.name), formatCursor(h.id))
+		c.find("hold %s: it is not between the accounts of entry %s, which placed it", quote(h.name), formatID(h.id))
 	}
 	for _, part := range []struct {
 		what    string

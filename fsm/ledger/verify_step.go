@@ -21,7 +21,7 @@ func (c *verifier) readStep(e *entry) {
 	}
 	c.endStep()
 	if e.part != 0 && !c.locating {
-		c.find("entry %s: it is part %d of step %s and not behind the part before", formatCursor(e.id), e.part, quote(e.name))
+		c.find("entry %s: it is part %d of step %s and not behind the part before", formatID(e.id), e.part, quote(e.name))
 	}
 	c.run = step{name: e.name, first: e.id, entries: 1}
 }
@@ -84,7 +84,7 @@ func (c *verifier) locateSteps() error {
 	c.endStep()
 	for s := range steps.All(c.v) {
 		if e, ok := entries.Get(c.v, s.first); s.entries > 0 && (!ok || e.name != s.name) {
-			c.find("step %s: it says that it made %d entries from %s on, which are not there", quote(s.name), s.entries, formatCursor(s.first))
+			c.find("step %s: it says that it made %d entries from %s on, which are not there", quote(s.name), s.entries, formatID(s.first))
 		}
 		if err := c.proceed(); err != nil {
 			return err
@@ -97,10 +97,10 @@ func (c *verifier) compareStep(run *step) {
 	s, ok := steps.Get(c.v, kv.StringKey(run.name))
 	switch {
 	case !ok:
-		c.find("step %s: it made entry %s, and there is no such step", quote(run.name), formatCursor(run.first))
+		c.find("step %s: it made entry %s, and there is no such step", quote(run.name), formatID(run.first))
 	case s.first != run.first || s.entries != run.entries:
-		c.find("step %s: it made %d entries from %s on, it says %d from %s on", quote(s.name), run.entries, formatCursor(run.first),
-			s.entries, formatCursor(s.first))
+		c.find("step %s: it made %d entries from %s on, it says %d from %s on", quote(s.name), run.entries, formatID(run.first),
+			s.entries, formatID(s.first))
 	}
 }
 

@@ -74,7 +74,7 @@ func (c *verifier) readNamed(d *document, text []term) {
 		at := c.pathOf(id)
 		listed = append(listed, at)
 		if !slices.Contains(named, at) || !isBefore(id, d.id) {
-			c.find("document %s: it is listed with account %s (%s), which its text does not name", quote(d.name), at, formatCursor(id))
+			c.find("document %s: it is listed with account %s (%s), which its text does not name", quote(d.name), at, formatID(id))
 		}
 	}
 	for _, at := range named {
