@@ -137,6 +137,17 @@ func (c *verifier) proceed() error {
 	return c.progress(c.res)
 }
 
+// counted gives how many records there are, and reads each.
+func counted[V any](c *verifier, all iter.Seq[V]) (n uint64, err error) {
+	for range all {
+		n++
+		if err := c.proceed(); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
 // readJournal goes through the entries and the audit lines side by side.
 func (c *verifier) readJournal() error {
 	c.periods = slices.Collect(periods.All(c.v))
@@ -237,7 +248,7 @@ func (c *verifier) readEntry(e *entry) {
 	if e.kind.posts() {
 		c.sumOf(debit.asset).transfers++
 	}
-	c.readRuns(e, debit, credit)
+	c.readBackdatedEntry(e, debit, credit)
 	c.readPeriod(e)
 	c.readStep(e)
 	c.readHoldEntry(e)

@@ -151,12 +151,9 @@ func (c *verifier) readGone() error {
 			return err
 		}
 	}
-	kept := uint64(0)
-	for range departures.All(c.v) {
-		kept++
-		if err := c.proceed(); err != nil {
-			return err
-		}
+	kept, err := counted(c, departures.All(c.v))
+	if err != nil {
+		return err
 	}
 	if count != c.goneAccounts || kept != count {
 		c.find("journal: %d accounts went in the course of it, %d are gone and for %d it is kept when", c.goneAccounts, count, kept)

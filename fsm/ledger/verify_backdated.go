@@ -4,9 +4,9 @@ import (
 	"acquired/fsm/command"
 )
 
-// readRuns compares what is kept with an entry that has an effective time of its
-// own: the sums, up to it, of all such entries of the two accounts.
-func (c *verifier) readRuns(e *entry, debit, credit *tally) {
+// readBackdatedEntry compares what is kept with an entry that has an effective time of
+// its own: the sums, up to it, of all such entries of the two accounts.
+func (c *verifier) readBackdatedEntry(e *entry, debit, credit *tally) {
 	if e.effective == 0 || !e.kind.posts() {
 		return
 	}
@@ -45,12 +45,9 @@ func (c *verifier) readBackdated() error {
 		}
 	}
 	leaves += now.compare(c)
-	runs := uint64(0)
-	for range backdatedRuns.All(c.v) {
-		runs++
-		if err := c.proceed(); err != nil {
-			return err
-		}
+	runs, err := counted(c, backdatedRuns.All(c.v))
+	if err != nil {
+		return err
 	}
 	if rows != c.backdated || runs != 2*c.backdated {
 		c.find("journal: %d entries have an effective time of their own, kept for them are %d records and %d sums", c.backdated, rows, runs)

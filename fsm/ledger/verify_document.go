@@ -217,12 +217,9 @@ func (c *verifier) readDeadline(d deadline, ok bool) {
 
 // countDeadlines: no others are kept.
 func (c *verifier) countDeadlines() error {
-	kept := uint64(0)
-	for range deadlines.All(c.v) {
-		kept++
-		if err := c.proceed(); err != nil {
-			return err
-		}
+	kept, err := counted(c, deadlines.All(c.v))
+	if err != nil {
+		return err
 	}
 	if kept != c.deadlines {
 		c.find("documents: %d have a deadline, and %d deadlines are kept", c.deadlines, kept)

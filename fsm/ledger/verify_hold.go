@@ -103,23 +103,24 @@ func (s holdState) text() string {
 	return s.String()
 }
 
+// compareHold compares what the record of a hold says with what its entries made of it.
 func (c *verifier) compareHold(record *hold, h *holdTally) {
 	scale := c.scaleOf(h.asset)
-	if is, was := record.origin(), h.origin(); is != was {
-		c.find("hold %s: it is of %+v, entry %s, which placed it, of %+v", quote(h.name), is, formatID(h.id), was)
+	if says, made := record.origin(), h.origin(); says != made {
+		c.find("hold %s: it is of %+v, entry %s, which placed it, of %+v", quote(h.name), says, formatID(h.id), made)
 	}
 	if record.id != h.id || record.debit != h.debit || record.credit != h.credit {
 		c.find("hold %s: it is not between the accounts of entry %s, which placed it", quote(h.name), formatID(h.id))
 	}
 	for _, part := range []struct {
-		what    string
-		is, was Amount
+		what       string
+		made, says Amount
 	}{
 		{"held", h.held, record.held}, {"captured", h.captured, record.captured},
 		{"released", h.released, record.released}, {"expired", h.expired, record.expired},
 	} {
-		if part.is != part.was {
-			c.find("hold %s: its entries make it %s %s, it says %s", quote(h.name), part.what, part.is.Format(scale), part.was.Format(scale))
+		if part.made != part.says {
+			c.find("hold %s: its entries make it %s %s, it says %s", quote(h.name), part.what, part.made.Format(scale), part.says.Format(scale))
 		}
 	}
 	if h.diverted != h.paidOut {
