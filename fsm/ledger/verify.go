@@ -219,8 +219,9 @@ func (c *verifier) endCommand(l *auditLine) {
 	// What follows is chained to what the line says: one that is wrong is found once.
 	c.time, c.head, c.made = max(c.time, l.time), l.hash, 0
 	c.sum.Reset()
-	c.endChanges(l)
-	c.endPeriod(l)
+	c.endChanges()
+	c.readAccountLine(l)
+	c.readPeriodLine(l)
 }
 
 // readEntry works an entry into what it makes.

@@ -41,9 +41,9 @@ func (c *verifier) meet(e *entry, t *tally, pays bool) {
 	}
 }
 
-// endChanges counts what the command of the line changed. An account that is as it was
+// endChanges counts what the entries of a command changed. An account that is as it was
 // has not come to the day of the command.
-func (c *verifier) endChanges(l *auditLine) {
+func (c *verifier) endChanges() {
 	for _, t := range c.met {
 		if t.counters != t.before || t.placed != t.placedBefore || t.spent != t.spentToday {
 			t.commands++
@@ -53,22 +53,24 @@ func (c *verifier) endChanges(l *auditLine) {
 		t.met = false
 	}
 	c.met = c.met[:0]
-	if l.kind == "" && l.command == "ledger.create_asset" {
+}
+
+// readAccountLine notes what a command made of assets and accounts that has no entries.
+func (c *verifier) readAccountLine(l *auditLine) {
+	refused, one := l.kind != "", len(l.accounts) == 1
+	switch {
+	case refused:
+	case l.command == "ledger.create_asset":
 		c.created[l.what] = true
-	}
-	if l.kind != "" || len(l.accounts) != 1 {
-		return
-	}
-	switch l.command {
-	case "ledger.open_account":
+	case l.command == "ledger.open_account" && one:
 		delete(c.changed, l.accounts[0])
-	case "ledger.change_account", "ledger.close_account":
+	case (l.command == "ledger.change_account" || l.command == "ledger.close_account") && one:
 		c.changed[l.accounts[0]]++
 	}
 }
 
-// endPeriod wants a period that was closed to be the next of those that are kept.
-func (c *verifier) endPeriod(l *auditLine) {
+// readPeriodLine wants a period that was closed to be the next of those that are kept.
+func (c *verifier) readPeriodLine(l *auditLine) {
 	if l.command != "ledger.close_period" || l.kind != "" {
 		return
 	}
