@@ -46,9 +46,9 @@ func checkAsset(code string, scale uint32) error {
 	return nil
 }
 
-// versionBefore gives the version at which the last account that went was at the path; 0
-// is none. Versions go on from there, so that one that was seen is not met again in
-// another account.
+// versionBefore gives the last version of the account that was at the path before and
+// has gone; 0 is none. A new account there goes on from it, so that a version that
+// somebody has seen is never that of another account.
 func versionBefore(r kv.Reader, p path.Path) uint64 {
 	last, _ := first(goneByPath.Scan(r, p, nil, true))
 	return last.version

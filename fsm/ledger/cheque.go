@@ -22,7 +22,7 @@ type cheque struct {
 	name    string
 	account command.ID
 	asset   string
-	// writer is without an index for an operator, who may always spend.
+	// writer has born 0 if it is an operator, who may always spend.
 	writer, recipient party
 	resource          string
 	ceiling           Amount
@@ -157,9 +157,9 @@ func (o *operation) writeCheque(s *pb.WriteCheque) (result, error) {
 	return result{hash: o.file(o.chequeTerms(&c, p, s.Description))}, nil
 }
 
-// mayPromise asks whether the caller may Spend from the account now and, as the
-// cheque is looked at when it is cashed, without what its token gives. It gives who
-// writes it, an operator without an index.
+// mayPromise asks whether the caller may Spend from the account now, and also without
+// what only its token gives: when the cheque is cashed there is no token. It
+// gives who writes it, with born 0 for an operator.
 func (o *operation) mayPromise(account string) (party, error) {
 	if err := o.maySpend(account); err != nil {
 		return party{}, in("account", err)

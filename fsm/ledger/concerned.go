@@ -46,8 +46,9 @@ func (o *operation) concernedByHold(name string) bool {
 	return o.related().toHold(&h)
 }
 
-// concernedByMaking: what is not there the op may make, in a step of one of the kinds
-// that the caller has to do with.
+// concernedByMaking is for a name that stands for nothing yet, as the op itself is to
+// make it: whether the caller has to do with the step that does. It must be of one of
+// the kinds.
 func (o *operation) concernedByMaking(name string, kinds ...string) bool {
 	for _, s := range o.steps {
 		if kind, body := kindOf(s); kind != nil && body.GetId() == name {

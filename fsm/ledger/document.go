@@ -168,8 +168,9 @@ func (d *document) ofKind(kind documentKind) error {
 	return nil
 }
 
-// mayFor asks for what a step with a document needs, one of the accounts. Who has
-// no part in the document is told of none.
+// mayFor is may for an account that a document names. The caller has a part in the
+// document, and may not View the account all the same: it is told that it may not do
+// this, and not which account it is.
 func (o *operation) mayFor(d *document, operation command.Operation, at path.Path) error {
 	err := o.may(operation, at)
 	if err != nil && fault.KindOf(err) == fault.NotFound {

@@ -37,9 +37,9 @@ func (k entryKind) posts() bool { return k <= paidOut || k == captured }
 // frees says whether the amount is taken off what is pending.
 func (k entryKind) frees() bool { return k >= captured }
 
-// change makes of the counters what they are after an entry of the kind, of an
-// account that pays or is paid, or of the totals. It is not ok above most. What is
-// freed was reserved: if not, the node stops.
+// change works an entry of the kind into the counters of the account that pays or is
+// paid, or into the totals of the asset. It gives false, and leaves them of no use, if
+// one would be above most. What is freed was reserved: if not, the node stops.
 func (k entryKind) change(c *counters, amount Amount, pays bool, most Amount) bool {
 	posted, pending := &c.creditsPosted, &c.creditsPending
 	if pays {

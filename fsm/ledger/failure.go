@@ -54,7 +54,7 @@ func (f *failure) refusalFor(tx *command.Tx) *fault.Fault {
 // keepFailure keeps the refusal of a step that depended on the state, and gives it
 // with the id under which it is kept.
 func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) *fault.Fault {
-	if !keepsFailing(refusal) {
+	if !isKept(refusal) {
 		return refusal
 	}
 	if _, kept := failures.Get(tx, kv.StringKey(name)); kept {
@@ -67,7 +67,8 @@ func keepFailure(tx *command.Tx, refusal *fault.Fault, kind, name, body string) 
 // keptAs says under which id a refusal is kept.
 func keptAs(id string, refusal *fault.Fault) *fault.Fault { return refusal.With("kept_as", id) }
 
-// bare is the refusal without the place in the list where it happened.
+// bare is the refusal without the place in the list where it happened: sent again,
+// the step may be at another.
 func bare(refusal *fault.Fault) *fault.Fault {
 	f := &fault.Fault{Kind: refusal.Kind, Message: refusal.Message}
 	for _, key := range refusal.DetailKeys() {

@@ -218,7 +218,7 @@ func (o *operation) makeTransferStep(t *pb.Transfer) (result, error) {
 }
 
 func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) *fault.Fault {
-	if s := speaking(tx, req.Steps, refusal); s != nil {
+	if s := stepToBlame(tx, req.Steps, refusal); s != nil {
 		kind, body := kindOf(s)
 		refusal = keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
@@ -227,13 +227,13 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) *fault.F
 	})
 }
 
-// speaking gives the step under whose id a refusal is kept: the one that was
-// refused, for which the caller was found to have access; for a guard, and for what
-// the op as a whole left behind, the first that has an id, if the caller has to do
-// with it. That a time is over stays so by itself, and anybody may say it: it is not
-// kept.
-func speaking(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
-	if !keepsFailing(refusal) {
+// stepToBlame gives the step under whose id a refusal is kept; nil is none. It is the step
+// that was refused, for which the caller was found to have access. For a guard, and for
+// what the op as a whole left behind, it is the first that has an id, if the caller has
+// to do with it. That a time is over stays so by itself, and whoever sends a guard can
+// have it refused so: it is not kept.
+func stepToBlame(tx *command.Tx, all []*pb.Step, refusal *fault.Fault) *pb.Step {
+	if !isKept(refusal) {
 		return nil
 	}
 	if at, ok := positionOf(refusal, len(all)); ok {

@@ -70,10 +70,10 @@ var failures = kv.NewTable(&Schema, "ledger/failure", kv.Codec[failure]{
 	},
 }, func(f failure) kv.StringKey { return kv.StringKey(f.name) }, kv.Bookkeeping)
 
-// keepsFailing says whether a refusal is kept under the id of the step that was
-// refused. What is malformed may be sent again put right; what is not there or not
-// allowed tells nothing to a caller who may not know more.
-func keepsFailing(f *fault.Fault) bool {
+// isKept says whether a refusal is kept under the id of the step that was refused: one
+// that depended on the state. What is malformed is sent again when it was put right.
+// What is not there or not allowed must say nothing of the state to who may not know it.
+func isKept(f *fault.Fault) bool {
 	if _, used := f.Details["field"]; used {
 		return false // the id is another step's
 	}

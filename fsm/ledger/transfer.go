@@ -236,7 +236,7 @@ func (l *transfers) makeChain(from, to int) (at int, err error) {
 			return i, err
 		}
 	}
-	last := to - 1 // of those that are made: it speaks for what they leave behind
+	last := to - 1 // the last that is made: under its id what they leave behind is refused
 	for i := from; i < to; i++ {
 		if err := l.makeOne(i, stand[i-from]); err != nil {
 			return i, err

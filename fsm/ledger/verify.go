@@ -82,13 +82,13 @@ type verifier struct {
 	met     []*tally
 	// created are the assets that were created, in the words of the audit log.
 	created map[string]bool
-	// goneAccounts counts those that came to their end, touched are those that may
-	// have at the index.
+	// goneAccounts counts the accounts that went, touched are those that may have gone
+	// with the log entry at the index.
 	goneAccounts uint64
+	touched      []*tally
+	index        uint64
 	// deadlines counts the documents that have one.
 	deadlines uint64
-	touched   []*tally
-	index     uint64
 
 	// holds are those that are not at their end.
 	holds       map[string]*holdTally
