@@ -15,9 +15,10 @@ import (
 	"acquired/proto/fault"
 )
 
-// run is a command's way: known? does the proof of its caller stand? answered
-// before? allowed? then its body, then its answer is kept. While not all that is to
-// expire has expired, only the cluster itself is served.
+// run takes a command all the way. Its name must be known and the proof of its caller
+// must still count; if it was answered before, that is the answer. Then its rule and the
+// access evaluator decide, its body runs, and the answer is kept. Until all that is due
+// has expired, only commands of the cluster itself are served.
 func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command, expired bool) Result {
 	definition, ok := m.commands[c.Name]
 	if !ok {
@@ -39,33 +40,36 @@ func (m *Machine) run(tx *command.Tx, at *position, c *statev1.Command, expired 
 		return Result{Index: tx.Index, Err: fault.Unserved(fault.Definite,
 			"more than %d holds expire at one time: send it again when they have", ledger.MaxExpired)}
 	}
+	result := decide(tx, definition, req)
+	keepAnswer(tx, at, c, result)
+	return result
+}
+
+// decide runs a command if it is allowed. What a refused one changed is taken back.
+func decide(tx *command.Tx, d *command.Definition, req proto.Message) Result {
 	var response proto.Message
 	refusal := tx.Step(func() error {
-		if now := system.CurrentFormat(tx); now < definition.Since {
-			return fault.Unserved(fault.Definite, "%s needs format %d, the cluster is at %d: upgrade it", c.Name, definition.Since, now)
+		if now := system.CurrentFormat(tx); now < d.Since {
+			return fault.Unserved(fault.Definite, "%s needs format %d, the cluster is at %d: upgrade it", d.Name, d.Since, now)
 		}
-		needs, err := definition.Needs(tx, req)
+		needs, err := d.Needs(tx, req)
 		if err != nil {
 			return err
 		}
 		if err := acl.Allow(tx, &tx.Caller, tx.Time, needs); err != nil {
 			return err
 		}
-		response, err = definition.Run(tx, req)
+		response, err = d.Run(tx, req)
 		return err
 	})
-	result := Result{Index: tx.Index}
-	if refusal != nil {
-		f := mustBeFault(c.Name, refusal)
-		if definition.Refused != nil && f.Kind != fault.Unavailable {
-			f = definition.Refused(tx, req, f)
-		}
-		result.Err = f
-	} else {
-		result.Response, result.Body = response, encode(response)
+	if refusal == nil {
+		return Result{Index: tx.Index, Response: response, Body: encode(response)}
 	}
-	keepAnswer(tx, at, c, result)
-	return result
+	f := mustBeFault(d.Name, refusal)
+	if d.Refused != nil && f.Kind != fault.Unavailable {
+		f = d.Refused(tx, req, f)
+	}
+	return Result{Index: tx.Index, Err: f}
 }
 
 // mustBeFault keeps errors that depend on a node out of the state.

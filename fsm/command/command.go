@@ -30,9 +30,9 @@ type Need struct {
 	Path      path.Path
 	// OrSelf: a caller that is the principal of the path has the need.
 	OrSelf bool
-	// For is what the path stands for, and what is not there for who may not View the
-	// path: something that has gone, for which the nearest name that is left decides.
-	// Empty is the path itself.
+	// For is set when the caller named something that has gone: Path is then the nearest
+	// name that is left, which decides, and For is what was named. Who may not View Path
+	// is told that there is nothing at For. Empty is the path itself.
 	For path.Path
 }
 
@@ -68,8 +68,8 @@ type Set struct {
 type Definition struct {
 	// Name is "domain.verb".
 	Name string
-	// Alone is set for a command that has a service method which does more than
-	// propose it: it is not taken in a batch.
+	// Alone is set for a command whose service method does more than propose it: the
+	// service Batch refuses it.
 	Alone bool
 	// Since is the format number from which on the command may be used; 0 is
 	// always.
@@ -83,9 +83,10 @@ type Definition struct {
 	Needs func(r kv.Reader, req proto.Message) ([]Need, error)
 	// Run is the body of a command; nil for a query.
 	Run func(tx *Tx, req proto.Message) (proto.Message, error)
-	// Refused is told of a refusal of a command, after what the command changed was
-	// taken back, and gives the one that is answered; nil is nothing. What it changes
-	// stays.
+	// Refused is called when a command is refused, after what the command changed was
+	// taken back, and gives the refusal that is answered. What it changes itself stays.
+	// Nil does nothing. It is not called for what is unavailable, such as a command of a
+	// newer format, nor for a caller whose proof no longer counts.
 	Refused func(tx *Tx, req proto.Message, refusal *fault.Fault) *fault.Fault
 	// Ask is the body of a query; nil for a command.
 	Ask func(v *Reading, req proto.Message) (proto.Message, error)
@@ -113,12 +114,12 @@ func Alone[Req, Res proto.Message](c Command[Req, Res]) Command[Req, Res] {
 	return c
 }
 
-// WhenRefused has a command tell what it was refused with, by its rule, the access
-// evaluator or its body. What tell gives is answered: the same, with more details.
-// It returns the command.
-func WhenRefused[Req, Res proto.Message](c Command[Req, Res], tell func(*Tx, Req, *fault.Fault) *fault.Fault) Command[Req, Res] {
+// WhenRefused has a function called when the command was refused by its rule, the access
+// evaluator or its body. What the function gives is answered: the same refusal, it may
+// be with more details. It returns the command. See Definition.Refused.
+func WhenRefused[Req, Res proto.Message](c Command[Req, Res], refused func(*Tx, Req, *fault.Fault) *fault.Fault) Command[Req, Res] {
 	c.Refused = func(tx *Tx, req proto.Message, refusal *fault.Fault) *fault.Fault {
-		return tell(tx, req.(Req), refusal)
+		return refused(tx, req.(Req), refusal)
 	}
 	return c
 }

@@ -18,8 +18,8 @@ type Caller struct {
 	Operator bool
 	// Method is what the proof was: one of those below.
 	Method string
-	// Issued and Expires are when the proof was made and when it ends, in
-	// nanoseconds since 1970; 0 is not known and never.
+	// Issued is when the proof was made, and Expires when it ends, in nanoseconds since
+	// 1970. 0 is not known for the one, and never for the other.
 	Issued, Expires int64
 	// Born tells the principal from others of its name, Epoch is its epoch,
 	// Session names the credential and Key the key that signed it. They are those
