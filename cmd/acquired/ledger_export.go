@@ -29,7 +29,7 @@ type exportFlags struct {
 }
 
 func ledgerExportCommand(g *globals) *cobra.Command {
-	flags := exportFlags{format: journal.Names[0]}
+	flags := exportFlags{format: journal.JSONLines}
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the journal: every entry of the books, in the order of the log",
@@ -92,7 +92,7 @@ func (g *globals) export(cmd *cobra.Command, flags *exportFlags) (err error) {
 type exporter struct {
 	client *client.Client
 	format journal.Format
-	// whole is set for the format that has all of an account.
+	// whole is set for JSON lines, which have all of the books.
 	whole bool
 	out   *exportFile
 	// request is moved on with what was written.
@@ -131,7 +131,7 @@ type nameWritten struct {
 
 func newExporter(c *client.Client, flags *exportFlags, out *exportFile) *exporter {
 	x := &exporter{
-		client: c, format: journal.Named(flags.format), whole: flags.format == journal.Names[0],
+		client: c, format: journal.Named(flags.format), whole: flags.format == journal.JSONLines,
 		out: out, request: &flags.request, named: make(map[exportKey]nameWritten), sum: journal.NewSum(),
 	}
 	x.request.Limit = exportPage

@@ -18,9 +18,9 @@ import (
 
 // What the ledger takes.
 var (
-	assetCode   = regexp.MustCompile(`^[A-Z][A-Z0-9-]{0,15}$`)
-	stepID      = regexp.MustCompile(`^[A-Za-z0-9._~:/@+-]{1,128}$`)
-	metadataKey = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+	assetCode   = regexp.MustCompile(fmt.Sprintf(`^[A-Z][A-Z0-9-]{0,%d}$`, ledger.MaxAssetCode-1))
+	stepID      = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._~:/@+-]{1,%d}$`, ledger.MaxTransferID))
+	metadataKey = regexp.MustCompile(fmt.Sprintf(`^[a-z0-9._-]{1,%d}$`, ledger.MaxMetadataKey))
 )
 
 func (l *assetLine) check() error {

@@ -22,8 +22,11 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// Names are those of the formats, the first one being the whole.
-var Names = []string{"jsonl", "csv", "hledger"}
+// JSONLines is the name of the format that has all of the books, and that Reader reads.
+const JSONLines = "jsonl"
+
+// Names are those of all formats. They are never changed.
+var Names = []string{JSONLines, "csv", "hledger"}
 
 // Format appends the parts of a file to a text. What a format has no place for
 // appends nothing.
@@ -42,7 +45,7 @@ type Format interface {
 // Named gives the format with one of the Names; for any other it is nil.
 func Named(name string) Format {
 	switch name {
-	case "jsonl":
+	case JSONLines:
 		return lines{}
 	case "csv":
 		return table{}
@@ -117,10 +120,11 @@ type End struct {
 	Sum string
 }
 
-// Sum is a checksum of the lines of one export, from its header on.
+// Sum is a checksum of the lines of one export, from its header on. NewSum makes one:
+// the zero value is of no use. Copies of a Sum are the same sum.
 type Sum struct{ hash hash.Hash }
 
-// NewSum is that of no line.
+// NewSum gives the sum of no lines.
 func NewSum() Sum { return Sum{sha256.New()} }
 
 // Add adds lines that each end with a line break.

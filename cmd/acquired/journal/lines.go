@@ -7,7 +7,7 @@ import (
 	pb "acquired/proto/acquired/v1"
 )
 
-// lines is the format "jsonl".
+// lines is the format JSONLines.
 type lines struct{}
 
 // The types of lines.
@@ -136,9 +136,9 @@ func (lines) AppendEntry(text []byte, e *pb.JournalEntry) []byte {
 	})
 }
 
-// AppendPage, AppendHold, AppendDocument, AppendPeriod and AppendEnd append what only
-// the format "jsonl" has a place for. AppendPage says that the entries up to a cursor
-// are there.
+// What follows is for what only JSON lines have a place for.
+
+// AppendPage appends that all entries up to a cursor are there.
 func AppendPage(text []byte, until string) []byte { return appendLine(text, pageLine{typePage, until}) }
 
 // AppendHold appends an open hold.

@@ -25,12 +25,14 @@ import (
 // that can be escaped.
 const MaxLine = 512 << 10
 
-// Line is a line of a file. One of what follows the number is set.
+// Line is a line of a file. Of what follows the number one is set, and After only with
+// Begins.
 type Line struct {
 	// Number is that of the line in the file, from 1.
 	Number int
-	// Begins is set where an export begins, behind the cursor After: what was said
-	// before of what stands open is old.
+	// Begins is set where an export begins, which goes on behind the cursor After; empty
+	// is the beginning of the journal. What lines before it say of what stands open is
+	// out of date.
 	Begins bool
 	After  string
 	// Page is the cursor up to which the entries before it are all there are.
