@@ -103,7 +103,7 @@ With --unique it replaces the clause of that number, with --remove it removes it
 			}
 			written, err := flags.annotation(time.Now())
 			if err != nil {
-				return withHint(err, "%s --help", cmd.CommandPath())
+				return hintHelp(cmd, err)
 			}
 			return g.putClause(cmd, &request, args[0], written, force)
 		},

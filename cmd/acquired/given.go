@@ -19,7 +19,7 @@ func refuseEmptyArgument(cmd *cobra.Command, args []string, names string) error 
 		return nil
 	}
 	err := usage("%s takes %s, argument %d is empty", cmd.CommandPath(), names, at+1)
-	return withHint(err, "%s --help", cmd.CommandPath())
+	return hintHelp(cmd, err)
 }
 
 // refuseEmptyFlag is refuseEmptyArgument for the flags that were given: without its
@@ -30,6 +30,11 @@ func refuseEmptyFlag(cmd *cobra.Command) (err error) {
 			err = usage("--%s is empty: a flag that is given has a value", f.Name)
 		}
 	})
+	return hintHelp(cmd, err)
+}
+
+// hintHelp says where to read how a command is used. A nil err stays nil.
+func hintHelp(cmd *cobra.Command, err error) error {
 	return withHint(err, "%s --help", cmd.CommandPath())
 }
 
@@ -38,4 +43,27 @@ func isEmpty(value pflag.Value) bool {
 		return slices.Contains(list.GetSlice(), "")
 	}
 	return value.String() == ""
+}
+
+// requireFlag makes the absence of a flag wrong usage. (Cobra's own check
+// speaks of no command and does not pass through the flag error function.)
+func requireFlag(cmd *cobra.Command, name string) {
+	check := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed(name) {
+			return hintHelp(cmd, usage("%s: --%s is missing", cmd.CommandPath(), name))
+		}
+		if check == nil {
+			return nil
+		}
+		return check(cmd, args)
+	}
+}
+
+// optional gives an argument that may be left out.
+func optional(args []string, at int) string {
+	if at < len(args) {
+		return args[at]
+	}
+	return ""
 }

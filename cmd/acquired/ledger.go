@@ -298,18 +298,3 @@ debits of any asset differ from its credits.`,
 		},
 	}
 }
-
-// requireFlag makes the absence of a flag wrong usage. (Cobra's own check
-// speaks of no command and does not pass through the flag error function.)
-func requireFlag(cmd *cobra.Command, name string) {
-	check := cmd.PreRunE
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if !cmd.Flags().Changed(name) {
-			return withHint(usage("%s: --%s is missing", cmd.CommandPath(), name), "%s --help", cmd.CommandPath())
-		}
-		if check == nil {
-			return nil
-		}
-		return check(cmd, args)
-	}
-}

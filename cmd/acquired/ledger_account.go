@@ -132,12 +132,3 @@ func ledgerAccountsCommand(g *globals) *cobra.Command {
 	list.register(cmd.Flags())
 	return cmd
 }
-
-// described gives the elements of an answer as they are printed.
-func described[T, S any](all []T, describe func(T) S) []S {
-	printed := make([]S, len(all))
-	for i, one := range all {
-		printed[i] = describe(one)
-	}
-	return printed
-}

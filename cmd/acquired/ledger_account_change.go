@@ -95,7 +95,7 @@ func ledgerAccountSetCommand(g *globals) *cobra.Command {
 				change.Owner = new(unlessNone(owner))
 			}
 			if change.Owner == nil && len(change.Metadata) == 0 {
-				return withHint(usage("%s: nothing to set is given", cmd.CommandPath()), "%s --help", cmd.CommandPath())
+				return hintHelp(cmd, usage("%s: nothing to set is given", cmd.CommandPath()))
 			}
 			return g.changeAccount(cmd, &request, &change)
 		},
@@ -139,7 +139,7 @@ back an invoice, or a part of it, counts for its revenue account. A refund does 
 				change.DailyLimit = new(unlessNone(dailyLimit))
 			}
 			if change.Overdraft == nil && change.Ceiling == nil && change.HoldOverdraft == nil && change.DailyLimit == nil {
-				return withHint(usage("%s: no limit is given", cmd.CommandPath()), "%s --help", cmd.CommandPath())
+				return hintHelp(cmd, usage("%s: no limit is given", cmd.CommandPath()))
 			}
 			return g.changeAccount(cmd, &request, &change)
 		},

@@ -114,7 +114,7 @@ func ledgerExtendCommand(g *globals) *cobra.Command {
 				return err
 			}
 			if at == 0 && len(args) == 1 {
-				return withHint(usage("%s: neither AMOUNT nor --expires is given", cmd.CommandPath()), "%s --help", cmd.CommandPath())
+				return hintHelp(cmd, usage("%s: neither AMOUNT nor --expires is given", cmd.CommandPath()))
 			}
 			extend := &pb.ExtendHold{Id: flags.resolve(), Hold: args[0], Amount: optional(args, 1), ExpiresUnixNanos: at}
 			return flags.one(g, cmd, &pb.Step{Step: &pb.Step_Extend{Extend: extend}})

@@ -163,14 +163,6 @@ func parseShare(s string) (*pb.Share, bool) {
 	return share, err == nil && weight > 0
 }
 
-// optional gives an argument that may be left out.
-func optional(args []string, at int) string {
-	if at < len(args) {
-		return args[at]
-	}
-	return ""
-}
-
 func descriptionFlag(flags *pflag.FlagSet, description *string) {
 	flags.StringVar(description, "description", "", "what to say of it in the books, at most 256 bytes (default: nothing)")
 }

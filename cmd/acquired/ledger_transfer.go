@@ -237,8 +237,7 @@ func (f *transferFlags) take(cmd *cobra.Command, args []string) error {
 		parts, names = slices.Delete(parts, 1, 2), "FROM AMOUNT with --share"
 	}
 	if len(args) != 0 && len(args) != len(parts) {
-		return withHint(usage("%s takes %s, got %d arguments", cmd.CommandPath(), names, len(args)),
-			"%s --help", cmd.CommandPath())
+		return hintHelp(cmd, usage("%s takes %s, got %d arguments", cmd.CommandPath(), names, len(args)))
 	}
 	for i, part := range parts {
 		given := cmd.Flags().Changed(part.flag)
@@ -248,7 +247,7 @@ func (f *transferFlags) take(cmd *cobra.Command, args []string) error {
 		case len(args) > 0:
 			*part.value = args[i]
 		case !given:
-			return withHint(usage("%s is missing", part.name), "%s --help", cmd.CommandPath())
+			return hintHelp(cmd, usage("%s is missing", part.name))
 		}
 	}
 	return nil

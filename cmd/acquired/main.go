@@ -84,7 +84,7 @@ Exit status: 0 done; 1 refused; 2 wrong usage or an unreadable local file;
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return withHint(usage("%w", err), "%s --help", cmd.CommandPath())
+		return hintHelp(cmd, usage("%w", err))
 	})
 	g.register(root)
 	root.InitDefaultCompletionCmd()
@@ -120,7 +120,7 @@ func runNoun(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return withHint(err, "did you mean %s %s?", cmd.CommandPath(), strings.Join(near, " or "))
 	}
-	return withHint(err, "%s --help", cmd.CommandPath())
+	return hintHelp(cmd, err)
 }
 
 // arguments checks how many arguments a command has, and that none is empty; names
@@ -131,6 +131,6 @@ func arguments(least, most int, names string) cobra.PositionalArgs {
 			return refuseEmptyArgument(cmd, args, names)
 		}
 		err := usage("%s takes %s, got %d arguments", cmd.CommandPath(), names, len(args))
-		return withHint(err, "%s --help", cmd.CommandPath())
+		return hintHelp(cmd, err)
 	}
 }

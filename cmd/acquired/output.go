@@ -116,3 +116,12 @@ func yesNo(b bool) string {
 	}
 	return "no"
 }
+
+// described gives the elements of an answer as they are printed.
+func described[T, S any](all []T, describe func(T) S) []S {
+	printed := make([]S, len(all))
+	for i, one := range all {
+		printed[i] = describe(one)
+	}
+	return printed
+}
