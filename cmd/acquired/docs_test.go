@@ -156,21 +156,6 @@ func answers(ts *testscript.TestScript, neg bool, args []string) {
 	}, func() string { return args[0] + ": got " + got + ", want " + args[1] })
 }
 
-// await polls until done, and fails with what why says after half a minute.
-func await(ts *testscript.TestScript, done func() bool, why func() string) {
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	limit := time.NewTimer(30 * time.Second)
-	defer limit.Stop()
-	for !done() {
-		select {
-		case <-again.C:
-		case <-limit.C:
-			ts.Fatalf("%s", why())
-		}
-	}
-}
-
 func get(url string) (code int, body string, err error) {
 	client := http.Client{Timeout: 5 * time.Second}
 	res, err := client.Get(url)

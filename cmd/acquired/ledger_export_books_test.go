@@ -193,7 +193,7 @@ func (b *randomBooks) exchange(from, to string) {
 func (b *randomBooks) expireOne() {
 	b.t.Helper()
 	id := b.hold(bookAccount("USD", "bank"), bookAccount("USD", "ann"), "1.25", 1)
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()

@@ -88,19 +88,28 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: eventually command [args...]")
 	}
+	var err error
+	await(ts, func() bool {
+		err = ts.Exec(args[0], args[1:]...)
+		return err == nil
+	}, func() string { return fmt.Sprintf("%s: got %v, want it to succeed", args[0], err) })
+}
+
+// patience bounds the wait for what must come. It costs time only when a test fails, so it
+// is long enough for a machine that is busy with others.
+const patience = 3 * time.Minute
+
+// await polls until done, and fails with what why says when patience ends.
+func await(ts *testscript.TestScript, done func() bool, why func() string) {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(patience)
 	defer limit.Stop()
-	for {
-		err := ts.Exec(args[0], args[1:]...)
-		if err == nil {
-			return
-		}
+	for !done() {
 		select {
 		case <-again.C:
 		case <-limit.C:
-			ts.Fatalf("%s: got %v, want it to succeed within 30s", args[0], err)
+			ts.Fatalf("%s", why())
 		}
 	}
 }
