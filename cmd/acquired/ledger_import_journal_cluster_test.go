@@ -383,6 +383,7 @@ func writeLines(t *testing.T, lines ...string) string {
 func TestImportWithinADailyLimit(t *testing.T) {
 	t.Parallel()
 	_, c := startUSD(t, &pb.OpenAccountRequest{Path: "/account/d1", DailyLimit: "10"}, &pb.OpenAccountRequest{Path: "/account/d2"})
+	waitForRoom()
 	mustOp(t, c, paying("seed", "/account/bank", "/account/d1", "100"), paying("spent", "/account/d1", "/account/d2", "1"))
 	asset := `{"type":"asset","code":"USD","scale":2}`
 	in := bookLine("i-a", "/account/bank", "/account/d1", "USD", "50.00")

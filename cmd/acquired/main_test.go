@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"status":     exitStatus,
 			"perm":       permissions,
 			"eventually": eventually,
+			"oneday":     oneDay,
 			"sshkeys":    sshKeys,
 			"sshagent":   sshAgent,
 		},
@@ -111,6 +112,24 @@ func await(ts *testscript.TestScript, done func() bool, why func() string) {
 		case <-limit.C:
 			ts.Fatalf("%s", why())
 		}
+	}
+}
+
+// oneDay is "oneday": what follows is of one day of UTC. See waitForRoom.
+func oneDay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: oneday")
+	}
+	waitForRoom()
+}
+
+// waitForRoom waits for midnight, UTC, if that is near: a test of what is counted in a
+// day, on real nodes, would find nothing counted behind it.
+func waitForRoom() {
+	const room = 2 * time.Minute
+	now := time.Now()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < room {
+		<-time.After(left)
 	}
 }
 
