@@ -49,7 +49,7 @@ func Allow(r kv.Reader, caller *command.Caller, now int64, needs []command.Need)
 			who.closure = identity.ClosureOf(r, caller, now)
 		}
 		err := who.need(need.Operation, need.Path)
-		if err != nil && need.For != "" && fault.KindOf(err) == fault.NotFound {
+		if err != nil && need.For != "" {
 			return command.NotFound(need.For)
 		}
 		if err != nil {

@@ -31,8 +31,9 @@ type Need struct {
 	// OrSelf: a caller that is the principal of the path has the need.
 	OrSelf bool
 	// For is set when the caller named something that has gone: Path is then the nearest
-	// name that is left, which decides, and For is what was named. Who may not View Path
-	// is told that there is nothing at For. Empty is the path itself.
+	// name that is left, which decides, and For is what was named. Who has not the need is
+	// told that there is nothing at For, as where nothing ever was. Empty is the path
+	// itself.
 	For path.Path
 }
 

@@ -57,7 +57,7 @@ func TestTransferAgainWhenItsPayerHasGone(t *testing.T) {
 		{"another body", spender, []*pb.Transfer{of("rest", other, pub, "2")}, fault.Conflict, "the id was used before, with another amount"},
 		{"another payer that has gone", spender, []*pb.Transfer{of("rest", job, pub, "1")}, fault.Conflict, "the id was used before, with another debit"},
 		{"what failed", spender, []*pb.Transfer{of("short", job, pub, "9")}, fault.Insufficient, "9.00 is asked for"},
-		{"without Spend", viewer, []*pb.Transfer{rest}, fault.Denied, "/user/viewer may not Spend /account/team"},
+		{"without Spend", viewer, []*pb.Transfer{rest}, fault.NotFound, "nothing at " + other},
 		{"without Spend, a free id", viewer, []*pb.Transfer{of("new", job, pub, "1")}, fault.NotFound, "nothing at " + job},
 		{"without View", nobody, []*pb.Transfer{rest}, fault.NotFound, "nothing at " + other},
 	} {
