@@ -74,14 +74,21 @@ func closeEngine(t *testing.T, e *engine.Pebble) {
 // before the checksums of the disk: one bit of its last byte but one.
 func alterRecord(t *testing.T, dir, table string, n int) {
 	t.Helper()
+	changeRecord(t, dir, table, n, func(record []byte) []byte {
+		record[len(record)-2] ^= 1
+		return record
+	})
+}
+
+func changeRecord(t *testing.T, dir, table string, n int, change func([]byte) []byte) {
+	t.Helper()
 	e := openEngine(t, dir)
 	defer closeEngine(t, e)
 	var write kv.Write
 	snapshot := e.Snapshot()
 	for key, value := range snapshot.Scan([]byte(table), append([]byte(table), 0xff), false) {
 		if n--; n == 0 {
-			write = kv.Write{Key: bytes.Clone(key), Value: bytes.Clone(value)}
-			write.Value[len(value)-2] ^= 1
+			write = kv.Write{Key: bytes.Clone(key), Value: change(bytes.Clone(value))}
 			break
 		}
 	}
@@ -170,6 +177,36 @@ func TestRecordsThatChanged(t *testing.T) {
 			wantQuarantined(t, cluster, c, ended, victim, "the records sum to")
 		})
 	}
+}
+
+// TestRecordThatCannotBeRead: who asks for it is told that it is no fault of theirs, and
+// the node goes on.
+func TestRecordThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended, configure := endings()
+		cluster := servertest.Start(t, servertest.Options{Configure: configure})
+		c := cluster.Dial()
+		fill(t, c)
+		victim := followerOf(t, cluster, c)
+		cluster.StopNode(victim)
+		changeRecord(t, stateOf(t, cluster, victim), "ledger/audit\x00", 2, func(record []byte) []byte { return record[:len(record)/2] })
+		cluster.StartNode(victim)
+		cluster.WaitReady(victim)
+		asked := cluster.Dial(victim)
+		_, err := asked.Ledger.Audit(client.WithRead(t.Context(), client.Any), &pb.AuditRequest{})
+		if !errors.Is(err, fault.Internal) || strings.Contains(err.Error(), "ledger/audit") {
+			t.Errorf("the audit log: %v, want a fault.Internal that says nothing of it", err)
+		}
+		if _, err := asked.Ledger.Journal(client.WithRead(t.Context(), client.Any), &pb.JournalRequest{}); err != nil {
+			t.Errorf("the journal behind it: %v", err)
+		}
+		select {
+		case end := <-ended:
+			t.Errorf("%s ended: %v", end.node, end.err)
+		default:
+		}
+	})
 }
 
 // TestNodeThatAppliedSomethingElse: it is told from the others by its hash, as

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -89,11 +91,23 @@ func ask[Req, Res proto.Message](ctx context.Context, n *Node, q command.Query[R
 	var index uint64
 	err = n.accepted(ctx, func(v *command.Reading) (newer bool, err error) {
 		v.Caller, index = callOf(ctx).caller, v.Index
-		res, err = fsm.Ask(v, q, req)
+		res, err = askView(v, q, req)
 		return fault.KindOf(err) == fault.Unauthenticated && namesNewer(v, &v.Caller), err
 	})
 	setIndex(ctx, index)
 	return res, err
+}
+
+// askView is fsm.Ask, for which what panics is internal: nothing was changed, and a caller
+// who finds a record that cannot be read must not end node after node. It is the scrub
+// that looks for damage.
+func askView[Req, Res proto.Message](v *command.Reading, q command.Query[Req, Res], req Req) (res Res, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("answer %s at index %d: %v\n%s", q.Name, v.Index, reason, debug.Stack())
+		}
+	}()
+	return fsm.Ask(v, q, req)
 }
 
 // freshen waits until the state is as new as the call asks for.
