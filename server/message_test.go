@@ -180,14 +180,16 @@ func TestMalformedIsNotLogged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		leader := leaderOf(t, operator)
+		atLeader := cluster.Dial(leader) // others may not have applied all of it yet
 		index := func() uint64 {
-			status, err := operator.Cluster.Status(t.Context(), &pb.StatusRequest{})
+			status, err := atLeader.Cluster.Status(t.Context(), &pb.StatusRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return status.Index
 		}
-		for _, id := range []string{leaderOf(t, operator), followerOf(t, cluster, operator)} {
+		for _, id := range []string{leader, followerOf(t, cluster, operator)} {
 			conn := wireTo(t, cluster, id, &pair)
 			for way, call := range map[string]func(context.Context) error{
 				"a call of its own": func(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/mod/sumdb/note"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	pb "acquired/proto/acquired/v1"
@@ -260,21 +262,34 @@ func TestReadTransfersRefuses(t *testing.T) {
 
 func TestVerifierKeys(t *testing.T) {
 	t.Parallel()
+	var want []string
+	for _, name := range []string{"other", "research", "research", "research"} {
+		_, verifier, err := note.GenerateKey(rand.Reader, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, verifier)
+	}
 	file := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(file, []byte("# old\nresearch+1+a\n\n  research+2+b  \n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# old\n"+want[1]+"\n\n  "+want[2]+"  \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	keys := keysFlag{[]string{"other+3+c", file, "-"}}
-	got, err := keys.verifiers(strings.NewReader("research+4+d\n"))
+	keys := keysFlag{[]string{want[0], file, "-"}}
+	got, err := keys.verifiers(strings.NewReader(want[3] + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"other+3+c", "research+1+a", "research+2+b", "research+4+d"}, got); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("keys differ (-want +got):\n%s", diff)
 	}
-	keys = keysFlag{[]string{"-"}}
-	if got, err := keys.verifiers(strings.NewReader("# none\n")); err == nil || err.Error() != "- has no keys" {
-		t.Errorf("no keys: got %v, %v, want that there are none", got, err)
+	for _, test := range []struct{ key, in, want string }{
+		{"-", "# none\n", "standard input has no keys"},
+		{"other+3+c", "", `--key: "other+3+c" must be "NAME+HASH+KEY"`},
+	} {
+		keys = keysFlag{[]string{test.key}}
+		if got, err := keys.verifiers(strings.NewReader(test.in)); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("the key %s: got %v, %v, want %s", test.key, got, err, test.want)
+		}
 	}
 }
 
