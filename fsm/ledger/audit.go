@@ -38,15 +38,18 @@ type auditLine struct {
 const (
 	maxAuditText    = 256 // what, and a message
 	maxAuditDetails = 512
+	// maxQuoted is how many transfers or steps details quote at most: each has an id, and
+	// two fields with their names.
+	maxQuoted = maxAuditDetails / 16
 	// maxAuditRefused is of how many steps of a refused request, beside the one that
 	// was refused, the accounts are in its line.
 	maxAuditRefused = 16
 	// maxRefusedAccounts is how many accounts are in it, those of that step first.
 	maxRefusedAccounts = 64
-	// maxAuditAccounts is how many accounts are in it of steps that made no entries: a
-	// step names at most three more than it may come to entries. It also bounds what a
-	// damaged record can make a node do.
-	maxAuditAccounts = MaxEntries + 3*MaxSteps
+	// maxAuditAccounts is how many accounts are in it: a step names at most three more
+	// than it may come to entries, a transfer of a list one. It also bounds what a damaged
+	// record can make a node do.
+	maxAuditAccounts = MaxEntries + max(3*MaxSteps, MaxTransfers)
 )
 
 var (
@@ -126,7 +129,9 @@ func (l *auditLine) ofSeveral() bool {
 }
 
 // cut says whether more accounts than are in the line may have to do with it.
-func (l *auditLine) cut() bool { return l.kind != "" && len(l.accounts) == maxRefusedAccounts }
+func (l *auditLine) cut() bool {
+	return l.kind != "" && len(l.accounts) == maxRefusedAccounts || len(l.accounts) == maxAuditAccounts
+}
 
 // chained gives the hash of the line, behind the line with the hash before.
 func (l *auditLine) chained(before string) string {

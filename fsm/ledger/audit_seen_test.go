@@ -212,3 +212,34 @@ func TestAuditPagesOfALongEntry(t *testing.T) {
 		t.Errorf("%d lines take %d pages", lines, pages)
 	}
 }
+
+// TestAuditOfListsOfOthers: nor of those that a list names and that it did not move: what
+// was made before, and chains that were taken back.
+func TestAuditOfListsOfOthers(t *testing.T) {
+	t.Parallel()
+	const more, dollars = "/account/hidden/more", "/account/hidden/dollars"
+	made, linked := of("made", more, dollars, "5"), of("linked", more, dollars, "5")
+	linked.Linked = true
+	refused, beside := of("refused", "/account/a", "/account/b", "999999"), of("open", "/account/bank", "/account/a", "1")
+	for name, list := range map[string][]*pb.Transfer{
+		"made before":                   {made, beside},
+		"a chain beside another":        {linked, refused, beside},
+		"a chain, and nothing else was": {linked, refused},
+	} {
+		m := newBooks(t)
+		m.Clause("/", command.View)
+		open(m, dollars, "USD", "", "")
+		open(m, more, "USD", "100", "")
+		pay(m, "opening", "/account/bank", more, "50")
+		m.Clause("/account/hidden", command.View, "/role/boss")
+		m.Clause("/account", command.Read, "/role/auditor")
+		auditor := m.Principal("/user/auditor", "/role/auditor")
+		pay(m, made.Id, made.Debit, made.Credit, made.Amount)
+		fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Transfers: list, Chains: list[0].Linked})
+		for _, l := range auditInPages(t, auditor, &pb.AuditRequest{}) {
+			if strings.Contains(l.What+l.Details+l.Message, "hidden") {
+				t.Errorf("%s: the auditor is shown %v", name, l)
+			}
+		}
+	}
+}

@@ -40,6 +40,9 @@ func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, er
 // auditList adds the line of the list. One of which nothing was made was refused, if
 // not all of it stood already.
 func (l *transfers) auditList() {
+	if len(l.res.Existing) > 0 || len(l.refused) > 0 { // the line quotes them, and has no entries of theirs
+		l.wider = append(l.wider, l.list[:min(len(l.list), maxQuoted)]...)
+	}
 	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list), accounts: l.unmoved(accountsOfTransfers(l.wider))}
 	if len(l.refused) > 0 {
 		line.what += fmt.Sprintf(", refused: %d, the first %s (%s)", len(l.refused), l.failed()[0].Id, l.refused[0].Kind)
