@@ -38,9 +38,9 @@ type auditLine struct {
 const (
 	maxAuditText    = 256 // what, and a message
 	maxAuditDetails = 512
-	// maxQuoted is how many transfers or steps details quote at most: each has an id, and
-	// two fields with their names.
-	maxQuoted = maxAuditDetails / 16
+	// maxQuoted is how many transfers details quote at most: each has an id, a debit, a
+	// credit and an amount, with their names.
+	maxQuoted = maxAuditDetails / 32
 	// maxAuditRefused is of how many steps of a refused request, beside the one that
 	// was refused, the accounts are in its line.
 	maxAuditRefused = 16

@@ -230,7 +230,7 @@ func TestAuditOfListsOfOthers(t *testing.T) {
 		m.Clause("/", command.View)
 		open(m, dollars, "USD", "", "")
 		open(m, more, "USD", "100", "")
-		pay(m, "opening", "/account/bank", more, "50")
+		pay(m, "fund", "/account/bank", more, "50")
 		m.Clause("/account/hidden", command.View, "/role/boss")
 		m.Clause("/account", command.Read, "/role/auditor")
 		auditor := m.Principal("/user/auditor", "/role/auditor")

@@ -71,6 +71,16 @@ func detailsOfTransfers(all []*pb.Transfer) string {
 	return string(b)
 }
 
+// accountsQuoted gives the accounts that the details of a list name: of shares, and of
+// more who pay, these say only how many there are.
+func accountsQuoted(all []*pb.Transfer) []path.Path {
+	var found []string
+	for _, t := range all[:min(len(all), maxQuoted)] {
+		found = append(found, t.Debit, t.Credit)
+	}
+	return named(found...)
+}
+
 // accountsOfTransfers gives the accounts that transfers name.
 func accountsOfTransfers(all []*pb.Transfer) []path.Path {
 	var found []string

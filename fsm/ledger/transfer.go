@@ -40,14 +40,17 @@ func transfer(tx *command.Tx, req *pb.TransferRequest) (*pb.TransferResponse, er
 // auditList adds the line of the list. One of which nothing was made was refused, if
 // not all of it stood already.
 func (l *transfers) auditList() {
-	if len(l.res.Existing) > 0 || len(l.refused) > 0 { // the line quotes them, and has no entries of theirs
-		l.wider = append(l.wider, l.list[:min(len(l.list), maxQuoted)]...)
+	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list)}
+	var about []path.Path
+	if len(l.res.Existing) > 0 || len(l.refused) > 0 { // of which the line has no entries
+		about = accountsQuoted(l.list)
 	}
-	line := &auditLine{what: describeTransfers(l.list), details: detailsOfTransfers(l.list), accounts: l.unmoved(accountsOfTransfers(l.wider))}
 	if len(l.refused) > 0 {
 		line.what += fmt.Sprintf(", refused: %d, the first %s (%s)", len(l.refused), l.failed()[0].Id, l.refused[0].Kind)
-		line.accounts = joined(accountsOfRefused(l.failed(), l.refused[0]), line.accounts)
+		about = joined(about, accountsOfRefused(l.failed(), l.refused[0]))
+		about = about[:min(len(about), maxRefusedAccounts)]
 	}
+	line.accounts = joined(about, l.unmoved(accountsOfTransfers(l.wider)))
 	switch {
 	case l.res.Created > 0:
 		l.audit(line)
