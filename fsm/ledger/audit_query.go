@@ -16,7 +16,8 @@ import (
 	"acquired/proto/fault"
 )
 
-// maxAuditLooks is how many lines, and entries of them, are looked at for one answer.
+// maxAuditLooks is how many lines, and entries and accounts of them, are looked at for one
+// answer.
 const maxAuditLooks = 10_000
 
 // goneByPath leads to the accounts that were at a path, in the order in which they

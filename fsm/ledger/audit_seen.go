@@ -25,7 +25,8 @@ type auditSeen struct {
 	ofAccount bool
 	// all says that the caller may Read all accounts but for those that are narrower.
 	all bool
-	// behind is before the entries of the line, looks how many entries were looked at.
+	// behind is before the entries of the line, looks how many entries and accounts were
+	// looked at.
 	behind command.ID
 	looks  int
 }
@@ -68,6 +69,7 @@ func (s *auditSeen) readable(l *auditLine) (read, about int) {
 			read++
 		}
 	}
+	s.looks += len(l.accounts)
 	for _, p := range l.accounts {
 		count(s.mayAt(p))
 	}

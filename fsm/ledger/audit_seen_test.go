@@ -178,6 +178,38 @@ func TestAuditOfWhatMovedNothing(t *testing.T) {
 	}
 }
 
+// TestAuditOfGuardsInFront: nor what a step says that was refused with another, behind
+// guards.
+func TestAuditOfGuardsInFront(t *testing.T) {
+	t.Parallel()
+	m := newBooks(t)
+	m.Clause("/", command.View)
+	open(m, "/account/hidden/dollars", "USD", "100", "")
+	open(m, "/account/hidden/more", "USD", "100", "")
+	m.Clause("/account/hidden", command.View, "/role/boss")
+	m.Clause("/account", command.Read, "/role/auditor")
+	auditor := m.Principal("/user/auditor", "/role/auditor")
+	var steps []*pb.Step
+	for range 20 {
+		steps = append(steps, &pb.Step{Step: &pb.Step_Guard{Guard: &pb.Guard{
+			Guard: &pb.Guard_Balance{Balance: &pb.BalanceGuard{Account: "/account/b", AtLeast: "0"}},
+		}}})
+	}
+	steps = append(steps, transferring(of("s", "/account/hidden/more", "/account/hidden/dollars", "1")),
+		transferring(of("refused", "/account/a", "/account/b", "999999")))
+	if _, err := op(m, steps...); err == nil {
+		t.Fatal("999999 were paid")
+	}
+	for _, l := range auditInPages(t, auditor, &pb.AuditRequest{}) {
+		if strings.Contains(l.What+l.Details+l.Message, "hidden") {
+			t.Errorf("the auditor is shown %v", l)
+		}
+	}
+	if all := auditInPages(t, m.Operator, &pb.AuditRequest{Account: "/account/hidden/more"}); len(all) != 2 {
+		t.Errorf("/account/hidden/more has the lines %s, want that it was opened, and the op", whatOf(all))
+	}
+}
+
 // TestAuditPagesOfALongEntry: who is no operator needs hardly more pages, though the
 // entries of each line are looked at.
 func TestAuditPagesOfALongEntry(t *testing.T) {

@@ -184,10 +184,10 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// foremost gives the first of a list, the one that was refused before the others, so
-// that nothing put in front hides it from those whose account it was about.
-func foremost[S any](all []S, refusal *fault.Fault) []S {
-	some := all[:min(len(all), maxAuditRefused)]
+// foremost gives the first of some of a list, the one that was refused before the others,
+// so that nothing put in front hides it from those whose account it was about.
+func foremost[S any](all, some []S, refusal *fault.Fault) []S {
+	some = some[:min(len(some), maxAuditRefused)]
 	if at, ok := positionOf(refusal, len(all)); ok {
 		return append([]S{all[at]}, some...)
 	}

@@ -88,7 +88,7 @@ func transferRefused(tx *command.Tx, req *pb.TransferRequest, refusal *fault.Fau
 		refusal = keepFailure(tx, refusal, transferKind, t.Id, bodyOf(t))
 	}
 	return auditRefusal(tx, refusal, &auditLine{
-		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfRefused(foremost(req.Transfers, refusal), refusal),
+		what: describeTransfers(req.Transfers), details: detailsOfTransfers(req.Transfers), accounts: accountsOfRefused(foremost(req.Transfers, req.Transfers, refusal), refusal),
 	})
 }
 

@@ -53,16 +53,24 @@ func op(tx *command.Tx, req *pb.OpRequest) (*pb.OpResponse, error) {
 	if err := o.close(); err != nil {
 		return nil, err
 	}
-	if hasMade(req.Steps) {
-		o.audit(&auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: o.unmoved(accountsOfSteps(tx, o.wider))})
+	if !slices.ContainsFunc(req.Steps, makes) {
+		return o.res, nil // anybody can send any number of them
 	}
-	return o.res, nil
+	return o.res, tx.Grow(func() (bytes int, err error) {
+		line := &auditLine{what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: o.unmoved(accountsOfSteps(tx, o.wider))}
+		o.audit(line)
+		for _, p := range line.accounts {
+			bytes += len(p)
+		}
+		return bytes, nil
+	})
 }
 
-// hasMade says whether the op is of more than guards. One that is not made nothing, and
-// anybody can send any number of them.
-func hasMade(all []*pb.Step) bool {
-	return slices.ContainsFunc(all, func(s *pb.Step) bool { return s.GetGuard() == nil })
+// makes says whether a step is more than a guard, of which no line says anything.
+func makes(s *pb.Step) bool { return s.GetGuard() == nil }
+
+func unguarded(all []*pb.Step) []*pb.Step {
+	return slices.DeleteFunc(slices.Clone(all), func(s *pb.Step) bool { return !makes(s) })
 }
 
 // checkSteps refuses what is wrong in any state.
@@ -223,7 +231,7 @@ func opRefused(tx *command.Tx, req *pb.OpRequest, refusal *fault.Fault) *fault.F
 		refusal = keepFailure(tx, refusal, kind.name, body.GetId(), canonical(body.ProtoReflect()))
 	}
 	return auditRefusal(tx, refusal, &auditLine{
-		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: joined(named(refusal.Details["path"]), accountsOfSteps(tx, foremost(req.Steps, refusal))),
+		what: describeSteps(req.Steps), details: detailsOfSteps(req.Steps), accounts: joined(named(refusal.Details["path"]), accountsOfSteps(tx, foremost(req.Steps, unguarded(req.Steps), refusal))),
 	})
 }
 
