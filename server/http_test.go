@@ -130,8 +130,8 @@ func TestMetrics(t *testing.T) {
 			if got := metric(t, cluster, id, "acquired_commands_total", `command="ledger.transfer"`, `kind="not_found"`); got != 1 {
 				t.Errorf("%s counts %v transfers to nothing, want 1", id, got)
 			}
-			if got := metric(t, cluster, id, "acquired_overdue_seconds"); got != 0 {
-				t.Errorf("%s says that something is overdue for %v s, want 0", id, got)
+			if got := metric(t, cluster, id, "acquired_holds_overdue_seconds"); got != 0 {
+				t.Errorf("%s says that a hold is overdue for %v s, want 0", id, got)
 			}
 			if got, want := metric(t, cluster, id, "acquired_applied_index"), float64(c.Index()); got < want {
 				t.Errorf("the applied index of %s is %v, want %v or more", id, got, want)
@@ -173,9 +173,9 @@ func exposedMetrics(t *testing.T, cluster *servertest.Cluster, node string) (nam
 	return names
 }
 
-// TestOverdue: while nothing can be written, a node says for how long a hold that is
+// TestHoldsOverdue: while nothing can be written, a node says for how long a hold that is
 // due has waited.
-func TestOverdue(t *testing.T) {
+func TestHoldsOverdue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cluster := servertest.Start(t, servertest.Options{Configure: withHTTP})
@@ -195,15 +195,15 @@ func TestOverdue(t *testing.T) {
 			cluster.StopNode(id)
 		}
 		wait(t, 65*time.Second)
-		if got := metric(t, cluster, ids[0], "acquired_overdue_seconds"); got < 55 || got > 60 {
+		if got := metric(t, cluster, ids[0], "acquired_holds_overdue_seconds"); got < 55 || got > 60 {
 			t.Errorf("a minute after a hold was due, it is overdue for %v s", got)
 		}
 		for _, id := range ids[1:] {
 			cluster.StartNode(id)
 		}
 		wait(t, 30*time.Second)
-		if got := metric(t, cluster, ids[0], "acquired_overdue_seconds"); got != 0 {
-			t.Errorf("with a leader again, something is overdue for %v s", got)
+		if got := metric(t, cluster, ids[0], "acquired_holds_overdue_seconds"); got != 0 {
+			t.Errorf("with a leader again, a hold is overdue for %v s", got)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"acquired/fsm"
 	"acquired/fsm/command"
+	"acquired/fsm/ledger"
 	"acquired/fsm/system"
 	statev1 "acquired/proto/acquired/state/v1"
 	"acquired/proto/fault"
@@ -90,7 +91,7 @@ func (n *Node) lead(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if n.machine.Position().Term != n.raft.Load().CurrentTerm() || n.overdue() > 0 {
+		if n.machine.Position().Term != n.raft.Load().CurrentTerm() || n.due() {
 			n.tick(ctx)
 		}
 		n.keepKeys(ctx)
@@ -111,12 +112,20 @@ func (n *Node) tick(ctx context.Context) {
 	}
 }
 
-// overdue says for how long something has waited for the log time to move on, 0 if
-// nothing has.
-func (n *Node) overdue() time.Duration {
+// due says whether something waits for the log time to move on.
+func (n *Node) due() bool {
 	view := n.machine.View(command.Caller{})
 	defer view.Close()
 	at, ok := fsm.Due(view)
+	return ok && at <= time.Now().UnixNano()
+}
+
+// holdsOverdue says for how long the hold that was to expire first has waited for the log
+// time to move on; 0 if none waits.
+func (n *Node) holdsOverdue() time.Duration {
+	view := n.machine.View(command.Caller{})
+	defer view.Close()
+	at, ok := ledger.Due(view, view.Time)
 	if !ok {
 		return 0
 	}

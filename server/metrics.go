@@ -79,8 +79,8 @@ func (m *metrics) gauges(n *Node) {
 	})
 	gauge("acquired_calls_in_progress", "Calls in progress.", func() float64 { return float64(len(n.calls)) })
 	gauge("acquired_queued_commands", "Commands that wait for the log.", func() float64 { return float64(len(n.batcher.queue)) })
-	gauge("acquired_overdue_seconds", "Since when what was due at a time, as holds that expire, waits for its log entry.", func() float64 {
-		return n.overdue().Seconds()
+	gauge("acquired_holds_overdue_seconds", "How long the hold that was to expire first waits for its log entry.", func() float64 {
+		return n.holdsOverdue().Seconds()
 	})
 	gauge("acquired_state_disk_bytes", "Size of the state on disk.", func() float64 {
 		var size float64

@@ -144,19 +144,28 @@ func (d *document) state(r kv.Reader, now int64) string {
 	return finalState
 }
 
-// visible gives a document in which the caller has a part.
-func (o *operation) visible(name string) (document, error) {
-	if d, ok := o.documents[name]; ok {
-		return d, nil
+// findDocument reads each document once: it never changes.
+func (o *operation) findDocument(name string) (document, bool) {
+	d, ok := o.documents[name]
+	if ok {
+		return d, true
 	}
-	d, ok := findDocument(o.tx, name)
-	if !ok || !o.related().toDocument(&d) {
-		return d, noDocument(name)
+	if d, ok = findDocument(o.tx, name); !ok {
+		return d, false // the op may make it yet
 	}
 	if o.documents == nil {
 		o.documents = make(map[string]document)
 	}
 	o.documents[name] = d
+	return d, true
+}
+
+// visible gives a document in which the caller has a part.
+func (o *operation) visible(name string) (document, error) {
+	d, ok := o.findDocument(name)
+	if !ok || !o.related().toDocument(&d) {
+		return d, noDocument(name)
+	}
 	return d, nil
 }
 

@@ -25,7 +25,7 @@ func checkPayInvoice(s *pb.PayInvoice) error {
 // payInvoice pays of an invoice. Who knows its hash has seen it, and may pay
 // without any other part in it.
 func (o *operation) payInvoice(s *pb.PayInvoice) (result, error) {
-	d, ok := findDocument(o.tx, s.Invoice)
+	d, ok := o.findDocument(s.Invoice)
 	if !ok || d.hash != s.Hash && !o.related().toDocument(&d) {
 		return result{}, noDocument(s.Invoice)
 	}

@@ -20,7 +20,7 @@ type operation struct {
 	// wider are the steps that may name more accounts than their entries.
 	wider []*pb.Step
 	// What was found before, by earlier steps of the op: what the caller has to do with,
-	// documents that concern it, and what other steps moved.
+	// documents, and what other steps moved.
 	relation  *related
 	documents map[string]document
 	moved     map[string]*moved

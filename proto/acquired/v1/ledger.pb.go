@@ -1006,7 +1006,8 @@ func (x *ClosePeriodResponse) GetIndex() uint64 {
 
 type LookupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 8190 transfer ids.
+	// 1 to 8190 transfer ids. It is exhausted if the steps made over 100,000 entries
+	// together.
 	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
 	// Only transfers to or from accounts at or below this path count. Empty is
 	// /account.
@@ -1482,7 +1483,8 @@ type BalanceRequest struct {
 	// The posted balance as it was when everything up to this instant, it included,
 	// had been applied. 0 is now.
 	AtUnixNanos int64 `protobuf:"varint,2,opt,name=at_unix_nanos,json=atUnixNanos,proto3" json:"at_unix_nanos,omitempty"`
-	// The instant is one of effective time: what has come to be known since counts.
+	// The instant is one of effective time: what has come to be known since counts. Which
+	// account was at the path then, log time says.
 	Effective     bool `protobuf:"varint,3,opt,name=effective,proto3" json:"effective,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

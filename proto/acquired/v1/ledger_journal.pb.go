@@ -636,6 +636,8 @@ func (x *AuditResponse) GetCursor() string {
 	return ""
 }
 
+// It is whole for who may Read /account and each account that it names or has entries
+// of. What is said below to be of a whole line, others are not shown.
 type AuditLine struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Index     uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -647,25 +649,25 @@ type AuditLine struct {
 	RequestId string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The command: "ledger.op".
 	Command string `protobuf:"bytes,7,opt,name=command,proto3" json:"command,omitempty"`
-	// What it was to do, in at most 256 bytes. That of several steps or transfers is for
-	// who did it, and for those who may Read /account.
+	// What it was to do, in at most 256 bytes. Of several steps or transfers it is of a
+	// whole line, or for who did it.
 	What string `protobuf:"bytes,8,opt,name=what,proto3" json:"what,omitempty"`
 	// The kind of the fault with which it was refused; empty when it was not. The
-	// message is for those who may Read /account.
+	// message is of a whole line.
 	Refusal string `protobuf:"bytes,9,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	Message string `protobuf:"bytes,10,opt,name=message,proto3" json:"message,omitempty"`
 	// How many journal entries it made, and the SHA-256 of them. This hash and the next
-	// are for those who may Read /account.
+	// are of a whole line.
 	Entries     uint32 `protobuf:"varint,11,opt,name=entries,proto3" json:"entries,omitempty"`
 	EntriesHash string `protobuf:"bytes,12,opt,name=entries_hash,json=entriesHash,proto3" json:"entries_hash,omitempty"`
 	// The SHA-256 of this line and the hash of the line before.
 	Hash string `protobuf:"bytes,13,opt,name=hash,proto3" json:"hash,omitempty"`
 	// What the request said, in at most 512 bytes: "ID: FIELD VALUE, FIELD VALUE", for
-	// each step or transfer while there is room, and of a list how long it is. For
-	// those who may Read /account.
+	// each step or transfer while there is room, and of a list how long it is. Of a
+	// whole line.
 	Details string `protobuf:"bytes,14,opt,name=details,proto3" json:"details,omitempty"`
-	// The accounts that it is about, beside those of its entries. Of what was refused,
-	// those of the step that was, and of the first 16. For those who may Read /account.
+	// The accounts that it names, beside those of its entries. Of what was refused, those
+	// of the step that was, and of the first 16: at most 64. Of a whole line.
 	Accounts      []string `protobuf:"bytes,15,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1248,7 +1248,8 @@ func (x *ReleaseHold) GetAmount() string {
 	return ""
 }
 
-// ExtendHold holds more, or longer, or both. It needs Spend on the payer.
+// ExtendHold holds more, or longer, or both. It needs Spend on the payer. A hold that
+// came of a cheque stays as it was cashed.
 type ExtendHold struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
