@@ -245,7 +245,7 @@ func only(t *testing.T, dir, pattern string) string {
 }
 
 // TestConcurrent is for the race detector: everything that may run while Commit
-// runs does, while compactions remove the tables that Verify has listed.
+// runs does, until compactions have removed tables that Verify has listed, too.
 func TestConcurrent(t *testing.T) {
 	p := openOn(t, vfs.NewMem(), Config{Dir: "state", MemTableBytes: 64 << 10})
 	var group sync.WaitGroup
@@ -260,7 +260,7 @@ func TestConcurrent(t *testing.T) {
 		},
 	} {
 		group.Go(func() {
-			for range 50 {
+			for n := 0; n < 50 || p.Metrics().Compactions == 0; n++ {
 				work()
 			}
 		})
@@ -273,9 +273,6 @@ func TestConcurrent(t *testing.T) {
 	for i := 0; ; i++ {
 		select {
 		case <-done:
-			if got := p.Metrics().Compactions; got == 0 {
-				t.Error("no compactions ran, want some")
-			}
 			return
 		default:
 		}
