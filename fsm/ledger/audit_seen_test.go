@@ -95,31 +95,42 @@ func TestAuditLineOfManyAccounts(t *testing.T) {
 	}
 }
 
+// auditedHidden has accounts of 100 of overdraft below /account/hidden, which the auditor
+// may not View.
+func auditedHidden(t *testing.T) (m *fsmtest.Machine, auditor *fsmtest.Client) {
+	t.Helper()
+	m = newBooks(t)
+	m.Clause("/", command.View)
+	open(m, "/account/hidden/dollars", "USD", "100", "")
+	open(m, "/account/hidden/more", "USD", "100", "")
+	m.Clause("/account/hidden", command.View, "/role/boss")
+	m.Clause("/account", command.Read, "/role/auditor")
+	return m, m.Principal("/user/auditor", "/role/auditor")
+}
+
+func wantNothingHidden(t *testing.T, what string, auditor *fsmtest.Client) {
+	t.Helper()
+	for _, l := range auditInPages(t, auditor, &pb.AuditRequest{}) {
+		if strings.Contains(l.What+l.Details+l.Message, "hidden") {
+			t.Errorf("%s: the auditor is shown %v", what, l)
+		}
+	}
+}
+
 // TestAuditOfNamesThatAreHidden: nor does it say more of those that a step names and of
 // which there are no entries.
 func TestAuditOfNamesThatAreHidden(t *testing.T) {
 	t.Parallel()
-	m := newBooks(t)
-	m.Clause("/", command.View)
-	open(m, "/account/hidden/dollars", "USD", "", "50")
-	open(m, "/account/hidden/more", "USD", "", "")
-	m.Clause("/account/hidden", command.View, "/role/boss")
-	m.Clause("/account", command.Read, "/role/auditor")
-	kim := m.Principal("/user/kim", "/role/auditor")
+	m, auditor := auditedHidden(t)
 	up := of("merger-up", "/account/hidden/more", "/account/hidden/dollars", "5")
 	up.UpTo = true
+	fsmtest.Must(m.Operator, ledger.ChangeAccount, &pb.ChangeAccountRequest{Path: up.Debit, Overdraft: ptr("0")})
 	fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Transfers: []*pb.Transfer{up}})
-	mustOp(m, &pb.Step{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{Id: "inv", Receivable: "/account/bank", Revenue: "/account/b",
-		Payer: "/account/hidden/dollars", Lines: []*pb.InvoiceLine{{Description: "x", Amount: "1"}}}}})
-	audit, err := fsmtest.Ask(kim, ledger.Audit, &pb.AuditRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range audit.Lines {
-		if strings.Contains(l.What+l.Details, "hidden") {
-			t.Errorf("the audit log shows %q %q", l.What, l.Details)
-		}
-	}
+	mustOp(m, &pb.Step{Step: &pb.Step_IssueInvoice{IssueInvoice: &pb.IssueInvoice{
+		Id: "inv", Receivable: "/account/bank", Revenue: "/account/b", Payer: "/account/hidden/dollars",
+		Lines: []*pb.InvoiceLine{{Description: "x", Amount: "1"}},
+	}}})
+	wantNothingHidden(t, "what moved nothing, and a payer", auditor)
 }
 
 // TestAuditOfRefusedShares: who tries to capture what is held of an account is in its audit
@@ -182,13 +193,7 @@ func TestAuditOfWhatMovedNothing(t *testing.T) {
 // guards.
 func TestAuditOfGuardsInFront(t *testing.T) {
 	t.Parallel()
-	m := newBooks(t)
-	m.Clause("/", command.View)
-	open(m, "/account/hidden/dollars", "USD", "100", "")
-	open(m, "/account/hidden/more", "USD", "100", "")
-	m.Clause("/account/hidden", command.View, "/role/boss")
-	m.Clause("/account", command.Read, "/role/auditor")
-	auditor := m.Principal("/user/auditor", "/role/auditor")
+	m, auditor := auditedHidden(t)
 	var steps []*pb.Step
 	for range 20 {
 		steps = append(steps, &pb.Step{Step: &pb.Step_Guard{Guard: &pb.Guard{
@@ -200,11 +205,7 @@ func TestAuditOfGuardsInFront(t *testing.T) {
 	if _, err := op(m, steps...); err == nil {
 		t.Fatal("999999 were paid")
 	}
-	for _, l := range auditInPages(t, auditor, &pb.AuditRequest{}) {
-		if strings.Contains(l.What+l.Details+l.Message, "hidden") {
-			t.Errorf("the auditor is shown %v", l)
-		}
-	}
+	wantNothingHidden(t, "behind guards", auditor)
 	if all := auditInPages(t, m.Operator, &pb.AuditRequest{Account: "/account/hidden/more"}); len(all) != 2 {
 		t.Errorf("/account/hidden/more has the lines %s, want that it was opened, and the op", whatOf(all))
 	}
@@ -258,20 +259,9 @@ func TestAuditOfListsOfOthers(t *testing.T) {
 		"a chain beside another":        {linked, refused, beside},
 		"a chain, and nothing else was": {linked, refused},
 	} {
-		m := newBooks(t)
-		m.Clause("/", command.View)
-		open(m, dollars, "USD", "", "")
-		open(m, more, "USD", "100", "")
-		pay(m, "fund", "/account/bank", more, "50")
-		m.Clause("/account/hidden", command.View, "/role/boss")
-		m.Clause("/account", command.Read, "/role/auditor")
-		auditor := m.Principal("/user/auditor", "/role/auditor")
+		m, auditor := auditedHidden(t)
 		pay(m, made.Id, made.Debit, made.Credit, made.Amount)
 		fsmtest.Must(m.Operator, ledger.Transfer, &pb.TransferRequest{Transfers: list, Chains: list[0].Linked})
-		for _, l := range auditInPages(t, auditor, &pb.AuditRequest{}) {
-			if strings.Contains(l.What+l.Details+l.Message, "hidden") {
-				t.Errorf("%s: the auditor is shown %v", name, l)
-			}
-		}
+		wantNothingHidden(t, name, auditor)
 	}
 }
